@@ -1,0 +1,3 @@
+"""dotagent runs scheduled scripts and tells people what happened."""
+
+__version__ = "0.2.0"

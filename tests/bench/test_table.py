@@ -1,0 +1,50 @@
+"""What is measured is summed up fairly and judged by the floor and the goal."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.__main__ import main
+from bench.table import Row, render, row
+
+
+def test_a_ratio_is_taken_within_each_round() -> None:
+    """A round that was slow for both sides does not change the ratio."""
+    summed = row("a", [20, 200, 22], peer=[10, 100, 10], floor=3, goal=2)
+
+    assert (22, 2.0, "goal reached") == (summed.median_ms, summed.ratio, summed.verdict)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "verdict"),
+    [(1.5, "goal reached"), (1.6, "floor holds"), (2.0, "floor holds"), (2.1, "OVER THE FLOOR")],
+)
+def test_a_ratio_is_judged(ratio: float, verdict: str) -> None:
+    """At a bound still counts as within it."""
+    judged = Row(name="a", median_ms=1, low_ms=1, high_ms=1, ratio=ratio, floor=2.0, goal=1.5)
+
+    assert verdict == judged.verdict
+
+
+def test_a_table_reads_in_columns() -> None:
+    """Names stand left, numbers right, and the peer has no ratio."""
+    peer = row("python -c pass", [10, 10, 12, 14])
+    text = render("Start-up", [peer, row("a", [30] * 4, peer=[10] * 4, floor=2, goal=1.5)])
+
+    assert [
+        "Start-up",
+        "",
+        "                 median     quartiles   ratio  floor   goal",
+        "python -c pass  11.0 ms  10.0 to 13.5",
+        "a               30.0 ms  30.0 to 30.0  3.00 x  2.0 x  1.5 x  OVER THE FLOOR",
+    ] == text.splitlines()
+
+
+def test_an_unknown_measurement_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """A mistyped name runs nothing and says what there is."""
+    status = main(["startpu"])
+
+    assert (2, "There is no measurement startpu; there are: startup\n") == (
+        status,
+        capsys.readouterr().err,
+    )
