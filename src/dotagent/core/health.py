@@ -1,0 +1,26 @@
+"""A schedule's health, from its history: the word and the reason that ``status`` shows.
+
+``new`` nothing has been due yet · ``ok`` the last window succeeded · ``degraded`` it succeeded, but
+not at once, or a failed attempt waits for its next try · ``failing`` an outage is open and the last
+window did not succeed · ``stale`` windows passed unrun · ``off`` not scheduled.
+"""
+
+from __future__ import annotations
+
+from dotagent.core.decide import GOOD, Close, Judgement, Verdict, Wait
+from dotagent.core.model import WindowState
+
+OK, DEGRADED, FAILING, STALE, NEW, OFF = "ok", "degraded", "failing", "stale", "new", "off"
+
+
+def after(judgement: Judgement, decision: Wait | Close, number: int) -> tuple[str, str] | None:
+    """Health after an attempt; None where it says nothing new (an interruption, a “not now”)."""
+    if judgement.verdict in (Verdict.INTERRUPTED, Verdict.SKIPPED):
+        return None
+    if judgement.verdict in GOOD:
+        if judgement.verdict is Verdict.WARNED:
+            return DEGRADED, judgement.words
+        return (DEGRADED, f"recovered on attempt {number}") if number > 1 else (OK, "")
+    if isinstance(decision, Close) and decision.state is WindowState.GIVEN_UP:
+        return FAILING, f"gave up: {judgement.words}"
+    return FAILING, f"attempt {number}: {judgement.words}; will be tried again"

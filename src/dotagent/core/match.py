@@ -1,0 +1,103 @@
+"""Which notifiers hear of an event, which stay quiet, and why (product §4, rules R16, R20, R21).
+
+Invariant (promise P1): for every notifier that asked, the answer is either ``tell`` or a recorded
+reason; nobody is left out without one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Set
+from dataclasses import dataclass
+
+from dotagent.core.model import AGENT_EVENTS, Event, Kind, Severity
+
+ANNOUNCEMENTS = (Kind.DESTINATION_PARKED, Kind.DELIVERY_EXPIRED)
+"""Events about a destination: they never breed another about themselves (rules R21)."""
+
+_ENDS = (Kind.GIVEN_UP, Kind.MISSED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One notifier, as the store's routing knows it. ``scope`` is an agent's name, or empty for
+    a global notifier; ``events`` empty means all it can get."""
+
+    scope: str
+    notifier: str
+    name: str
+    driver: str
+    fingerprint: str
+    events: frozenset[Kind] = frozenset()
+    remind: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """A delivery to make: to be told, or kept quiet with the reason ``quiet``."""
+
+    route: Route
+    quiet: str | None = None
+    stand_in: bool = False
+
+
+def wants(route: Route, event: Event) -> bool:
+    """Whether this notifier asked for this kind of event."""
+    if event.kind not in AGENT_EVENTS:
+        return not route.scope and (not route.events or event.kind in route.events)
+    if route.scope and route.scope != event.agent:
+        return False
+    if event.kind is Kind.DAILY_SUMMARY:
+        return not route.scope and (not route.events or event.kind in route.events)
+    if event.kind is Kind.STILL_FAILING:
+        asked = {Kind.STILL_FAILING, *_ENDS}
+        return bool(route.remind) and (not route.events or bool(route.events & asked))
+    return not route.events or event.kind in route.events
+
+
+def match(
+    event: Event,
+    routes: Iterable[Route],
+    *,
+    end_told: bool = False,
+    parked: Set[str] = frozenset(),
+    only: Set[tuple[str, str]] | None = None,
+) -> list[Match]:
+    """Every notifier that asked, in the order of ``routes``, each with its answer.
+
+    ``end_told``: an earlier ``given_up`` or ``missed`` of the same outage exists.
+    ``parked``: fingerprints of dead destinations. ``only``: a reminder's own (scope, notifier)s.
+    """
+    routes = list(routes)
+    found: list[Match] = []
+    for route in routes:
+        if only is not None and (route.scope, route.notifier) not in only:
+            continue
+        if wants(route, event):
+            found.append(Match(route=route, quiet=_quiet(route, event, end_told)))
+    stand_in = _stand_in(event, routes, found, parked)
+    return [*found, stand_in] if stand_in is not None else found
+
+
+def _quiet(route: Route, event: Event, end_told: bool) -> str | None:
+    if event.about is not None and event.about == route.fingerprint:
+        return "it is about this very channel"
+    if end_told and event.kind in _ENDS and route.remind:
+        return "same outage"
+    return None
+
+
+def _stand_in(
+    event: Event, routes: list[Route], found: list[Match], parked: Set[str]
+) -> Match | None:
+    """While a destination is parked, critical events also go to a living global notifier, unless
+    one that lives hears of it anyway (rules R20)."""
+    told = [match.route for match in found if match.quiet is None]
+    if event.severity is not Severity.CRITICAL or not told:
+        return None
+    if any(route.fingerprint not in parked for route in told):
+        return None
+    for route in routes:
+        living = not route.scope and route.fingerprint not in parked
+        if living and route not in told and route.fingerprint != event.about:
+            return Match(route=route, stand_in=True)
+    return None

@@ -1,0 +1,28 @@
+"""An instant in words, as a person would say it now."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, tzinfo
+
+
+def local(at: int, zone: tzinfo) -> datetime:
+    """The instant on that zone's wall."""
+    return datetime.fromtimestamp(at / 1000, zone)
+
+
+def clock(at: int, now: int, zone: tzinfo) -> str:
+    """``14:35`` today, ``Mon 14:35`` within a week, ``2026-03-29 14:35`` otherwise; seconds only
+    where the minute would hide what is meant (an instant that is not on a full minute, near)."""
+    then, today = local(at, zone), local(now, zone)
+    near = abs(at - now) < 600_000 and then.second
+    time = then.strftime("%H:%M:%S" if near else "%H:%M")
+    if then.date() == today.date():
+        return time
+    if abs(then.date() - today.date()) < timedelta(days=7):
+        return f"{then:%a} {time}"
+    return f"{then:%Y-%m-%d} {time}"
+
+
+def stamp(at: int, zone: tzinfo) -> str:
+    """ISO 8601 without a colon in the offset, as in every file of dotagent 0.1.x."""
+    return local(at, zone).strftime("%Y-%m-%dT%H:%M:%S%z")

@@ -1,0 +1,195 @@
+"""An event becomes the message that a person reads. Pure; limits and markup are the drivers'.
+
+Every line stands alone on a phone: whose run, what happened, where, what happens next. The text of
+dotagent 0.1.x (contract §6.2) travels along for plugins and hooks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import tzinfo
+from typing import Any
+
+from dotagent.core.duration import human
+from dotagent.core.model import AGENT_EVENTS, Event, Kind, Message, Tail
+from dotagent.core.moment import clock
+
+Facts = Mapping[str, Any]
+
+
+def render(
+    event: Event,
+    *,
+    key: str,
+    zone: tzinfo,
+    stdout: Tail = Tail(),  # noqa: B008 - a frozen record
+    stderr: Tail = Tail(),  # noqa: B008
+    doubtful: bool = False,
+) -> Message:
+    """The message of one delivery. ``key`` is its idempotency key; ``doubtful`` marks a repeat
+    of a message that may have arrived already."""
+    tail = _tail(event, stdout, stderr)
+    line = _line(event, zone)
+    result = event.facts.get("result") or {}
+    return Message(
+        key=key,
+        kind=event.kind,
+        severity=event.severity,
+        at=event.at,
+        title=event.agent or "dotagent",
+        line=f"{line} (may be a repeat)" if doubtful else line,
+        tail=tail,
+        link=result.get("link"),
+        legacy=_legacy(event, line, tail, stdout.text, stderr.text),
+        agent=event.agent,
+        schedule_id=event.schedule_id,
+        facts=event.facts,
+    )
+
+
+def line_of(event: Event, zone: tzinfo) -> str:
+    """The event in one line, as in its message."""
+    return _line(event, zone)
+
+
+def _tail(event: Event, stdout: Tail, stderr: Tail) -> str:
+    """What helps the reader: what a failure said on stderr, else on stdout; a success's output."""
+    if event.kind not in AGENT_EVENTS:
+        return str(event.facts.get("detail", ""))
+    if event.kind is Kind.SUCCESS:
+        return stdout.text
+    if event.kind is Kind.RECOVERED:
+        return ""
+    return stderr.text or stdout.text
+
+
+def _line(event: Event, zone: tzinfo) -> str:
+    writer = _WRITERS.get(event.kind)
+    if writer is None:
+        return str(event.facts["line"])
+    text = f"{event.agent}/{event.schedule_id}: {writer(event.facts, event.at, zone)}"
+    summary = (event.facts.get("result") or {}).get("summary")
+    return f"{text} — {summary}" if summary else text
+
+
+def _which(facts: Facts) -> str:
+    """``attempt 2 of 3``, or ``manual run``: a run that a person asked for is no schedule's try."""
+    return "manual run" if facts["manual"] else f"attempt {facts['number']} of {facts['max']}"
+
+
+def _next(facts: Facts, at: int, zone: tzinfo) -> str:
+    if facts["manual"]:
+        return ""
+    next_at = facts.get("next_at")
+    if next_at is None:
+        return "; no more tries"
+    wait = next_at - at
+    return (
+        f"; next try in {human(wait)}"
+        if wait < 60_000
+        else f"; next try {clock(next_at, at, zone)}"
+    )
+
+
+def _attempt_failed(facts: Facts, at: int, zone: tzinfo) -> str:
+    took = f" after {human(facts['duration_ms'])}" if facts["code"] not in (126, 127) else ""
+    return (
+        f"{_which(facts)} failed, {facts['words']}{took} on host {facts['host']}"
+        f"{_next(facts, at, zone)}"
+    )
+
+
+def _timed_out(facts: Facts, at: int, zone: tzinfo) -> str:
+    return f"{_which(facts)} {facts['words']} on host {facts['host']}{_next(facts, at, zone)}"
+
+
+def _preflight(facts: Facts, at: int, zone: tzinfo) -> str:
+    suggest = f" ({facts['suggest']})" if facts.get("suggest") else ""
+    return (
+        f"{_which(facts)} {facts['words']}{suggest} on host {facts['host']}{_next(facts, at, zone)}"
+    )
+
+
+def _given_up(facts: Facts, at: int, zone: tzinfo) -> str:
+    tries = "1 attempt" if facts["number"] == 1 else f"{facts['number']} attempts"
+    run = f"the {clock(facts['expected_at'], at, zone)} run " if facts.get("expected_at") else ""
+    return (
+        f"gave up {run}after {tries}, last {facts['words']}, on host {facts['host']}"
+        f" ({facts['why']}){_since(facts, at, zone)}"
+    )
+
+
+def _since(facts: Facts, at: int, zone: tzinfo) -> str:
+    since = facts.get("since")
+    if since is None or at - since < 60_000:
+        return ""
+    return f"; failing since {clock(since, at, zone)}"
+
+
+def _recovered(facts: Facts, at: int, zone: tzinfo) -> str:
+    failed = _count(facts["failures"], "failed attempt")
+    windows = f", {_count(facts['windows'], 'lost run')}" if facts["windows"] else ""
+    return (
+        f"recovered on host {facts['host']} after {human(facts['lasted_ms'])}"
+        f" ({failed}{windows} since {clock(facts['since'], at, zone)})"
+    )
+
+
+def _success(facts: Facts, at: int, zone: tzinfo) -> str:
+    said = f"{facts['words']}, " if facts.get("warned") else ""
+    verb = "finished with a warning:" if said else "ok,"
+    return f"{verb} {said}took {human(facts['duration_ms'])} on host {facts['host']}"
+
+
+def _missed(facts: Facts, at: int, zone: tzinfo) -> str:
+    first = clock(facts["first_at"], at, zone)
+    if facts["count"] == 1:
+        return f"the {first} run was missed on host {facts['host']}: {facts['why']}"
+    some = str(facts["count"]) if facts["exact"] else f"more than {facts['count']}"
+    last = clock(facts["last_at"], at, zone)
+    return f"{some} runs missed ({first} to {last}) on host {facts['host']}: {facts['why']}"
+
+
+def _still_failing(facts: Facts, at: int, zone: tzinfo) -> str:
+    last = f"; last {facts['words']}" if facts["words"] else ""
+    return (
+        f"still failing on host {facts['host']}, for {human(at - facts['since'])}"
+        f" (since {clock(facts['since'], at, zone)}){last}"
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+_WRITERS: Mapping[Kind, Callable[[Facts, int, tzinfo], str]] = {
+    Kind.ATTEMPT_FAILED: _attempt_failed,
+    Kind.TIMED_OUT: _timed_out,
+    Kind.PREFLIGHT: _preflight,
+    Kind.GIVEN_UP: _given_up,
+    Kind.RECOVERED: _recovered,
+    Kind.SUCCESS: _success,
+    Kind.MISSED: _missed,
+    Kind.STILL_FAILING: _still_failing,
+}
+
+
+def _legacy(event: Event, line: str, tail: str, stdout: str, stderr: str) -> str:
+    """Contract §6.2, to the letter; an event that 0.1.x does not have gets the body."""
+    facts, agent = event.facts, event.agent
+    match event.kind:
+        case Kind.SUCCESS:
+            return stdout
+        case Kind.ATTEMPT_FAILED | Kind.TIMED_OUT:
+            exited = f"{agent} exited {facts['code']}"
+            return f"{exited}\n{stderr}" if stderr else f"{exited} (tail empty)"
+        case Kind.GIVEN_UP:
+            head = f"🚨 {agent}/{event.schedule_id} gave up after {facts['number']} attempts"
+            return f"{head} (exit {facts['code']})\n{stderr}"
+        case Kind.RECOVERED:
+            return f"agent {agent} recovered on attempt {facts['number']}"
+        case Kind.PREFLIGHT:
+            aborted = f"preflight aborted by plugin {facts['plugin']}"
+            return f"{aborted}: {facts['suggest']}" if facts.get("suggest") else aborted
+        case _:
+            return f"{line}\n{tail}" if tail else line

@@ -1,0 +1,167 @@
+"""Where the outside enters: a Protocol for each thing that is real here and scripted in tests.
+
+Invariant: a port speaks in the records of ``core`` and in plain data; it never leaks the library
+behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from dotagent.core.model import Ended, Message, NotStarted, Outcome
+from dotagent.core.secret import Redactor
+
+# ------------------------------------------------------------------------------------------ time
+
+
+class Clock(Protocol):
+    """The wall clock (for everything that is stored) and a monotonic one (for durations)."""
+
+    def now(self) -> int:
+        """Milliseconds since the Unix epoch."""
+
+    def monotonic(self) -> int:
+        """Milliseconds since some moment; never steps."""
+
+    async def sleep_until(self, at: int) -> None:
+        """Return when the wall clock reaches ``at``, or earlier if it may have been stepped."""
+
+
+# ------------------------------------------------------------------------------------- processes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One attempt's process, completely described: nothing is looked up after this."""
+
+    argv: tuple[str, ...]
+    cwd: str
+    env: Mapping[str, str]
+    marker: str
+    """Value of ``AGENT_ATTEMPT_ID`` in ``env``; finds the survivors of a crash."""
+    timeout_ms: int
+    grace_ms: int = 5_000
+    """From TERM to KILL."""
+    drain_ms: int = 2_000
+    """How long a dead leader's leftovers may hold the pipes."""
+    tail_lines: int = 500
+    tail_bytes: int = 65_536
+    log_path: str | None = None
+    log_header: str = ""
+    log_max_bytes: int = 50 * 1024 * 1024
+    result_path: str | None = None
+    tee: tuple[str, str] | None = None
+    """Files that also receive stdout and stderr as they come (for a person who watches)."""
+    redactor: Redactor = field(default_factory=lambda: Redactor(()))
+
+
+class Child(Protocol):
+    """A started attempt."""
+
+    pid: int
+    started_ticks: int
+    """Start time from ``/proc/<pid>/stat`` (field 22; 0 where unknown): with the pid and the
+    boot id it names one process for ever."""
+
+    async def wait(self) -> Ended:
+        """Return once the leader is reaped and its group is gone or has escaped."""
+
+    def interrupt(self, why: str) -> None:
+        """Begin TERM → grace → KILL now; ``wait`` then returns ``Interrupted(why)``."""
+
+
+class Spawner(Protocol):
+    """Starts attempts (``start``) and ends what a crash left behind (``reap``)."""
+
+    async def start(self, order: Order) -> Child | NotStarted:
+        """Start in a new session and process group; ``NotStarted`` says why it could not."""
+
+    async def reap(self, marker: str, pid: int | None, started_ticks: int | None) -> bool:
+        """Kill the processes of an attempt of a dead daemon and wait until they are gone. True if
+        none is left; false if one could not be killed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spoken:
+    """What a short-lived helper program (plugin, ``op``) did: its status and all it said."""
+
+    exit_code: int
+    """0–255; ``-n`` for signal n; 127 or 126 if it could not be started."""
+    stdout: bytes
+    stderr: bytes
+    timed_out: bool = False
+    cut: bool = False
+    """It said more than the cap; the rest was dropped."""
+
+
+Speak = Callable[[Sequence[str], bytes, Mapping[str, str] | None, int], Awaitable[Spoken]]
+"""``await speak(argv, stdin, env, deadline_ms)``: run a helper in its own process group, write and
+read concurrently under one deadline, kill the group at its end. Never raises for what it does."""
+
+
+# ---------------------------------------------------------------------------------------- drivers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One HTTP request, byte-exact. The kit has checked that its header values can be sent."""
+
+    url: str = field(repr=False)
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    body: bytes = field(default=b"", repr=False)
+    method: str = "POST"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """What came back: header names in lower case; at most the kit's cap of the body."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """What a destination may be asked: ``burst`` messages at once, then one ``every_ms``; at most
+    ``parallel`` in flight. ``every_ms = 0`` means as fast as it answers."""
+
+    burst: int = 1
+    every_ms: int = 0
+    parallel: int = 8
+
+
+class Tools(Protocol):
+    """All that a driver which is not plain HTTP may touch."""
+
+    clock: Clock
+    speak: Speak
+    attempt_env: Mapping[str, str]
+
+    async def http(self, request: Request) -> Response:
+        """Perform one request inside the send's deadline; raises only the kit's ``Undelivered``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parcel:
+    """A delivery ready to go out: the message, and the notifier it goes to, secrets resolved."""
+
+    driver: str
+    settings: Mapping[str, Any] = field(repr=False)
+    message: Message
+    timeout_ms: int = 10_000
+    proxy: str | None = field(default=None, repr=False)
+    ca_file: str | None = None
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    """Resolved secret values; they must appear in no outcome and no log."""
+    plain: bool = False
+    """True for the plainer rendering after a ``RejectMessage``."""
+
+
+class Sender(Protocol):
+    """Sends one parcel by its driver: never raises, always says what to do next."""
+
+    async def send(self, parcel: Parcel) -> Outcome:
+        """One try, inside the parcel's total deadline."""
