@@ -1,0 +1,339 @@
+"""What discovery found becomes what runs: files, agents, schedules, routing (rules R3, R9, R16).
+
+Invariants: a bad file changes nothing but its own row; a schedule's cursor never moves back; one
+pass makes at most one event of each kind, listing what it found; a first start is silent about
+what it adopts, never about what is wrong.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from dotagent.core import events
+from dotagent.core.model import Event, Kind, WindowState
+from dotagent.store import outages, record, windows
+from dotagent.store.actor import Actor
+from dotagent.store.database import Tx
+from dotagent.store.routing import RouteRow, set_routes
+from dotagent.store.tell import tell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileRow:
+    """One manifest file as it lies on disk now. ``changed`` if it was read in this pass."""
+
+    path: str
+    root: str
+    dev: int
+    inode: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    sha256: str
+    agent: str | None
+    problems: str
+    fatal: bool
+    shadowed_by: str | None
+    changed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleRow:
+    id: str
+    slug: str
+    definition: str
+    run_at_start: bool
+    catch_up: str
+    overlap: str
+    stale_after_ms: int
+    stale_is_default: bool
+    max_attempts: int
+    backoff_ms: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentRows:
+    """An agent to adopt: its good copy is already on disk under this ``sha256``."""
+
+    name: str
+    path: str
+    root: str
+    sha256: str
+    enabled: bool
+    inherits: bool
+    schedules: Sequence[ScheduleRow]
+    routes: Sequence[RouteRow]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """One discovery pass. ``files``: every file there is; ``agents``: those to adopt anew;
+    ``roots``: each root's device, None where it
+    is not there; ``wrong``: files newly bad, with the text for people."""
+
+    files: Sequence[FileRow]
+    agents: Sequence[AgentRows] = ()
+    roots: Mapping[str, int | None] = field(default_factory=dict)
+    wrong: Sequence[tuple[str, str]] = ()
+
+
+def adopt(tx: Tx, actor: Actor, now: int, found: Found) -> set[str]:
+    """Bring the store in line with one pass. Returns destinations with something to send."""
+    first = tx.value("SELECT 1 FROM agents") is None
+    touched = _roots(tx, actor, now, found.roots)
+    _files(tx, found.files)
+    phantoms, drifted = [], []
+    for agent in found.agents:
+        before = tx.one("SELECT * FROM agents WHERE name = ?", agent.name)
+        _audit(tx, actor, now, agent, before["sha256"] if before is not None else None)
+        if before is None:
+            phantoms.append(f"{agent.name} ({agent.path})")
+        elif before["sha256"] != agent.sha256:
+            drifted.append(f"{agent.name} ({agent.path})")
+        _agent(tx, now, agent)
+        _schedules(tx, now, agent)
+        set_routes(tx, now, agent.name, agent.routes)
+    _remove_missing(tx, now)
+    news = _news(now, found.wrong, [] if first else phantoms, drifted)
+    return touched | tell(tx, actor, now, news)
+
+
+# ------------------------------------------------------------------------------- files and roots
+
+
+def _roots(tx: Tx, actor: Actor, now: int, roots: Mapping[str, int | None]) -> set[str]:
+    """A root that was there and is not any more is held, not removed (rules R9)."""
+    vanished = []
+    for path, dev in roots.items():
+        known = tx.one("SELECT * FROM roots WHERE path = ?", path)
+        if dev is not None:
+            tx.run("INSERT OR REPLACE INTO roots (path, dev) VALUES (?, ?)", path, dev)
+            if known is not None and known["vanished_at"] is not None:
+                _release(tx, now, path)
+        elif known is not None and known["vanished_at"] is None:
+            tx.run("UPDATE roots SET vanished_at = ? WHERE path = ?", now, path)
+            vanished.append((path, _hold(tx, now, path)))
+    if not vanished:
+        return set()
+    line = f"the folder {vanished[0][0]} has vanished; its agents wait until it is back"
+    if len(vanished) > 1:
+        line = f"{len(vanished)} folders with agents have vanished; their agents wait"
+    detail = "\n".join(f"{path}: {count} schedules held" for path, count in vanished)
+    return tell(tx, actor, now, [events.of_system(Kind.ROOT_VANISHED, now, line, detail)])
+
+
+_OF_ROOT = "SELECT name FROM agents WHERE root = ? AND gone_at IS NULL"
+
+
+def _hold(tx: Tx, now: int, root: str) -> int:
+    tx.run(
+        f"UPDATE windows SET next_at = NULL WHERE state = 'waiting' AND agent IN ({_OF_ROOT})",
+        root,
+    )
+    return tx.change(
+        f"UPDATE schedules SET held_at = ?, next_due_at = NULL WHERE agent IN ({_OF_ROOT})"
+        " AND gone_at IS NULL",
+        now,
+        root,
+    )
+
+
+def _release(tx: Tx, now: int, root: str) -> None:
+    """Back again: the gap is treated as downtime, by planning from the old cursor (rules R8)."""
+    tx.run(
+        f"UPDATE windows SET next_at = ? WHERE state = 'waiting' AND next_at IS NULL"
+        f" AND agent IN ({_OF_ROOT})",
+        now,
+        root,
+    )
+    tx.run(
+        f"UPDATE schedules SET held_at = NULL, next_due_at = ? WHERE held_at IS NOT NULL"
+        f" AND agent IN ({_OF_ROOT})",
+        now,
+        root,
+    )
+
+
+def _files(tx: Tx, files: Sequence[FileRow]) -> None:
+    held = {row[0] for row in tx.all("SELECT path FROM roots WHERE vanished_at IS NOT NULL")}
+    here = {file.path for file in files}
+    for row in tx.all("SELECT path, root FROM manifests"):
+        if row["path"] not in here and row["root"] not in held:
+            tx.run("DELETE FROM manifests WHERE path = ?", row["path"])
+    for file in files:
+        if file.changed:
+            tx.run(
+                "INSERT OR REPLACE INTO manifests (path, root, dev, inode, size, mtime_ns,"
+                " ctime_ns, sha256, agent, problems, fatal, shadowed_by)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                file.path,
+                file.root,
+                file.dev,
+                file.inode,
+                file.size,
+                file.mtime_ns,
+                file.ctime_ns,
+                file.sha256,
+                file.agent,
+                file.problems,
+                int(file.fatal),
+                file.shadowed_by,
+            )
+
+
+# ------------------------------------------------------------------------------- agents, schedules
+
+
+def visit(tx: Tx, now: int, agent: AgentRows) -> None:
+    """An agent of somewhere else, run once by hand: known as one that has gone again (R16)."""
+    if tx.value("SELECT 1 FROM agents WHERE name = ? AND gone_at IS NULL", agent.name):
+        return
+    _agent(tx, now, agent)
+    set_routes(tx, now, agent.name, agent.routes)
+    tx.run("UPDATE agents SET gone_at = ? WHERE name = ?", now, agent.name)
+
+
+def _audit(tx: Tx, actor: Actor, now: int, agent: AgentRows, before: str | None) -> None:
+    file = {"agent": agent.name, "path": agent.path}
+    if before is None:
+        sha = {"sha256": agent.sha256}
+        record.append(tx, actor, now, "critical", "phantom_agent_detected", **file, **sha)
+        record.append(tx, actor, now, "info", "manifest_loaded", **file, **sha)
+    elif before != agent.sha256:
+        hashes = {"expected_sha256": before, "actual_sha256": agent.sha256}
+        record.append(tx, actor, now, "critical", "manifest_drift_detected", **file, **hashes)
+
+
+def _agent(tx: Tx, now: int, agent: AgentRows) -> None:
+    tx.run(
+        "INSERT INTO agents (name, path, root, sha256, enabled, inherits, first_seen_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET path = excluded.path,"
+        " root = excluded.root, sha256 = excluded.sha256, enabled = excluded.enabled,"
+        " inherits = excluded.inherits, gone_at = NULL",
+        agent.name,
+        agent.path,
+        agent.root,
+        agent.sha256,
+        int(agent.enabled),
+        int(agent.inherits),
+        now,
+    )
+
+
+def _schedules(tx: Tx, now: int, agent: AgentRows) -> None:
+    wanted = {schedule.id for schedule in agent.schedules}
+    for row in tx.all("SELECT id FROM schedules WHERE agent = ? AND gone_at IS NULL", agent.name):
+        if row["id"] not in wanted:
+            dismiss(tx, now, agent.name, row["id"], "removed")
+    for schedule in agent.schedules:
+        _schedule(tx, now, agent, schedule)
+        if not agent.enabled:
+            dismiss(tx, now, agent.name, schedule.id, "disabled")
+
+
+def _schedule(tx: Tx, now: int, agent: AgentRows, new: ScheduleRow) -> None:
+    old = tx.one("SELECT * FROM schedules WHERE agent = ? AND id = ?", agent.name, new.id)
+    if old is None:
+        tx.run(
+            "INSERT INTO schedules (agent, id, slug, definition, run_at_start, catch_up, overlap,"
+            " stale_after_ms, stale_is_default, max_attempts, backoff, first_seen_at, anchor_at,"
+            " next_due_at) VALUES (?1, ?2, '', '', 0, '', '', 0, 0, 0, '', ?3, ?3, ?3)",
+            agent.name,
+            new.id,
+            now,
+        )
+    elif old["gone_at"] is not None or old["definition"] != new.definition:
+        # The planner carries the cursor over the edit or the absence (rules R3).
+        tx.run(
+            "UPDATE schedules SET planned_as = coalesce(planned_as, definition),"
+            " was_away = max(was_away, gone_at IS NOT NULL), next_due_at = ?,"
+            " health = CASE WHEN gone_at IS NULL THEN health ELSE 'new' END,"
+            " reason = CASE WHEN gone_at IS NULL THEN reason ELSE '' END,"
+            " gone_at = NULL, gone_why = NULL WHERE agent = ? AND id = ?",
+            now,
+            agent.name,
+            new.id,
+        )
+    tx.run(
+        "UPDATE schedules SET slug = ?, definition = ?, run_at_start = ?, catch_up = ?,"
+        " overlap = ?, stale_after_ms = ?, stale_is_default = ?, max_attempts = ?, backoff = ?"
+        " WHERE agent = ? AND id = ?",
+        new.slug,
+        new.definition,
+        int(new.run_at_start),
+        new.catch_up,
+        new.overlap,
+        new.stale_after_ms,
+        int(new.stale_is_default),
+        new.max_attempts,
+        json.dumps(list(new.backoff_ms)),
+        agent.name,
+        new.id,
+    )
+
+
+def dismiss(tx: Tx, now: int, agent: str, schedule: str, why: str) -> None:
+    """A schedule is no longer wanted (rules R9): its waiting window ends skipped, a running one
+    with its attempt; the outage closes and reminders stop."""
+    tx.run(
+        "UPDATE schedules SET gone_at = ?, gone_why = ?, next_due_at = NULL, held_at = NULL,"
+        " health = 'off', reason = ? WHERE agent = ? AND id = ? AND gone_at IS NULL",
+        now,
+        why,
+        why,
+        agent,
+        schedule,
+    )
+    live = tx.one(
+        "SELECT * FROM windows WHERE agent = ? AND schedule = ?"
+        " AND state IN ('waiting', 'running')",
+        agent,
+        schedule,
+    )
+    if live is not None and live["state"] == WindowState.WAITING:
+        windows.shut(tx, now, live["id"], WindowState.SKIPPED, why)
+    if live is None or live["state"] == WindowState.WAITING:
+        outages.close(tx, now, agent, schedule, why)
+
+
+def _remove_missing(tx: Tx, now: int) -> None:
+    """Agents whose file is gone. A file that is merely bad, or whose root has vanished, still has
+    its row and keeps its agent."""
+    for row in tx.all(
+        "SELECT name FROM agents WHERE gone_at IS NULL AND name NOT IN"
+        " (SELECT agent FROM manifests WHERE agent IS NOT NULL)"
+    ):
+        tx.run("UPDATE agents SET gone_at = ? WHERE name = ?", now, row["name"])
+        for schedule in tx.all(
+            "SELECT id FROM schedules WHERE agent = ? AND gone_at IS NULL", row["name"]
+        ):
+            dismiss(tx, now, row["name"], schedule["id"], "removed")
+
+
+# --------------------------------------------------------------------------------------------- news
+
+
+def _news(
+    now: int, wrong: Sequence[tuple[str, str]], phantoms: list[str], drifted: list[str]
+) -> list[Event]:
+    news = []
+    if wrong:
+        first = wrong[0][0]
+        line = f"the manifest {first} is not right; its last good copy stays in force"
+        if len(wrong) > 1:
+            line = f"{len(wrong)} manifests are not right; their last good copies stay in force"
+        detail = "\n".join(text for _, text in wrong)
+        news.append(events.of_system(Kind.MANIFEST_INVALID, now, line, detail))
+    for kind, names, what in (
+        (Kind.PHANTOM_AGENT_DETECTED, phantoms, "new"),
+        (Kind.MANIFEST_DRIFT_DETECTED, drifted, "changed"),
+    ):
+        if names:
+            manifests = "manifest" if len(names) == 1 else "manifests"
+            line = f"{len(names)} {what} {manifests}: {names[0]}"
+            if len(names) > 1:
+                line = f"{line} and {len(names) - 1} more"
+            news.append(events.of_system(kind, now, line, "\n".join(names)))
+    return news

@@ -1,0 +1,170 @@
+"""What a send does to its destination, and what the others are told of it (rules R19–R21).
+
+A destination rests (``down_until``), is parked, or recovers. Its first dead letter or parking opens
+an episode, which is announced once, never to itself; a ``sent`` closes it. Invariant: nothing
+expires unless its destination was just tried and failed.
+"""
+
+from __future__ import annotations
+
+from sqlite3 import Row
+
+from dotagent.core import events
+from dotagent.core.decide import PROBE_EVERY_MS, Settle
+from dotagent.core.match import ANNOUNCEMENTS
+from dotagent.core.model import SEVERITY, Kind, Severity
+from dotagent.store import outbox
+from dotagent.store.actor import Actor
+from dotagent.store.database import Tx
+from dotagent.store.tell import tell
+
+
+def known(tx: Tx, row: Row, fingerprint: str) -> Row:
+    """The destination's row; made like the delivery's own where the address is new (rules R16)."""
+    found = tx.one("SELECT * FROM destinations WHERE fingerprint = ?", fingerprint)
+    if found is not None:
+        return found
+    tx.run(
+        "INSERT INTO destinations (fingerprint, driver, name, burst, every_ms, parallel)"
+        " SELECT ?, driver, name, burst, every_ms, parallel FROM destinations"
+        " WHERE fingerprint = ?",
+        fingerprint,
+        row["fingerprint"],
+    )
+    return known(tx, row, fingerprint)
+
+
+def after(tx: Tx, actor: Actor, now: int, row: Row, fingerprint: str, verdict: Settle) -> set[str]:
+    """Move the destination; announce what must be. Returns destinations with something to send."""
+    destination = known(tx, row, fingerprint)
+    if verdict.healthy:
+        _recover(tx, now, fingerprint, sent=verdict.row == "sent")
+    elif verdict.down_ms is not None:
+        # Several sends that fail together are one failure of the destination, not several steps
+        # of its backoff.
+        tx.run(
+            "UPDATE destinations SET failures = failures + (down_until <= ?1),"
+            " down_until = max(?2, CASE WHEN down_until > ?1 THEN down_until ELSE 0 END)"
+            " WHERE fingerprint = ?3",
+            now,
+            now + verdict.down_ms,
+            fingerprint,
+        )
+    touched: set[str] = set()
+    if verdict.park is not None:
+        touched |= park(tx, actor, now, destination, row, verdict.park)
+        unsupported = verdict.row == "rejected"
+        tx.run(
+            "UPDATE destinations SET unsupported = ? WHERE fingerprint = ?",
+            int(unsupported),
+            fingerprint,
+        )
+    lost = 1 if verdict.row in ("expired", "rejected") else 0
+    if verdict.down_ms is not None:
+        everything = verdict.row == "rejected"
+        lost += _bury(tx, now, fingerprint, row["id"], verdict.why, everything=everything)
+    if lost:
+        touched |= dead(tx, actor, now, fingerprint, row, verdict.why, lost)
+    return touched
+
+
+def _recover(tx: Tx, now: int, fingerprint: str, *, sent: bool) -> None:
+    tx.run(
+        "UPDATE destinations SET failures = 0, down_until = 0 WHERE fingerprint = ?", fingerprint
+    )
+    if sent:
+        tx.run(
+            "UPDATE destinations SET parked_at = NULL, parked_why = NULL, unsupported = 0,"
+            " episode_at = NULL, dead = 0, sent_at = ? WHERE fingerprint = ?",
+            now,
+            fingerprint,
+        )
+
+
+def park(tx: Tx, actor: Actor, now: int, destination: Row, row: Row | None, why: str) -> set[str]:
+    """Stop asking a dead channel but for a daily probe; announce it once an episode."""
+    fingerprint = destination["fingerprint"]
+    fresh = tx.change(
+        "UPDATE destinations SET parked_at = ?, parked_why = ? WHERE fingerprint = ?"
+        " AND parked_at IS NULL",
+        now,
+        why,
+        fingerprint,
+    )
+    tx.run(
+        "UPDATE destinations SET parked_why = ?, down_until = ? WHERE fingerprint = ?",
+        why,
+        now + PROBE_EVERY_MS,
+        fingerprint,
+    )
+    if not fresh:
+        return set()
+    line = f"the channel “{destination['name']}” does not accept messages: {why}"
+    detail = "It is tried once a day. Mend it, then: dotagent deliveries retry --parked"
+    return _announce(tx, actor, now, fingerprint, row, Kind.DESTINATION_PARKED, line, detail)
+
+
+def _bury(tx: Tx, now: int, fingerprint: str, but: int, why: str, *, everything: bool) -> int:
+    """A failed try also ends the destination's other overdue rows (rules R19); where the driver
+    is not supported at all, every row that waits for it. How many."""
+    state = "rejected" if everything else "expired"
+    waiting = tx.all(
+        "SELECT * FROM deliveries WHERE fingerprint = ? AND state = 'pending' AND id != ?"
+        " AND (expires_at <= ? OR ?)",
+        fingerprint,
+        but,
+        now,
+        int(everything),
+    )
+    for row in waiting:
+        outbox.end(tx, now, row, state, why)
+    return len(waiting)
+
+
+def dead(
+    tx: Tx, actor: Actor, now: int, fingerprint: str, row: Row, why: str, count: int
+) -> set[str]:
+    """Count dead letters; the first of an episode is announced, the others join it (R21)."""
+    tx.run("UPDATE destinations SET dead = dead + ? WHERE fingerprint = ?", count, fingerprint)
+    messages = "a message" if count == 1 else f"{count} messages"
+    line = f"{messages} to the channel “{row['name']}” could not be delivered: {why}"
+    detail = "See: dotagent deliveries --dead"
+    return _announce(tx, actor, now, fingerprint, row, Kind.DELIVERY_EXPIRED, line, detail)
+
+
+def _announce(
+    tx: Tx,
+    actor: Actor,
+    now: int,
+    fingerprint: str,
+    row: Row | None,
+    kind: Kind,
+    line: str,
+    detail: str,
+) -> set[str]:
+    """Open the episode with one event; within an episode, and for an announcement that died
+    itself, nothing more is said: the inbox and the record have it."""
+    opened = tx.change(
+        "UPDATE destinations SET episode_at = ? WHERE fingerprint = ? AND episode_at IS NULL",
+        now,
+        fingerprint,
+    )
+    if not opened or (row is not None and _is_announcement(tx, row)):
+        return set()
+    event = events.of_system(kind, now, line, detail, about=fingerprint)
+    return tell(tx, actor, now, [event])
+
+
+def _is_announcement(tx: Tx, row: Row) -> bool:
+    return tx.value("SELECT kind FROM events WHERE seq = ?", row["event_seq"]) in ANNOUNCEMENTS
+
+
+def removed(tx: Tx, actor: Actor, now: int, row: Row, gone: str) -> set[str]:
+    """The notifier is no longer in a manifest that still exists: critical news is not dropped in
+    silence (rules R16)."""
+    kind = Kind(tx.value("SELECT kind FROM events WHERE seq = ?", row["event_seq"]))
+    if SEVERITY[kind] is not Severity.CRITICAL or kind in ANNOUNCEMENTS:
+        return set()
+    line = f"a message to the channel “{row['name']}” was not sent: {gone}"
+    event = events.of_system(Kind.DELIVERY_EXPIRED, now, line, about=row["fingerprint"])
+    return tell(tx, actor, now, [event])

@@ -1,0 +1,291 @@
+"""The one writer: a thread that owns the only writing connection and commits in groups.
+
+Every operation is a function of a ``Tx``. Those that wait together share one transaction and one
+``fsync``; each has its own savepoint, so one that fails undoes itself alone. Invariants: a caller
+that got its result back is on disk (``synchronous=FULL``); nobody else writes but for request rows
+(rules R2); an error of SQLite reaches the caller as a ``StoreError`` and leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from dotagent.core.errors import StoreBusy, StoreCorrupt, StoreNewer
+from dotagent.store import migrations
+from dotagent.store.faults import classify
+
+T = TypeVar("T")
+Param = str | int | float | bytes | None
+
+BATCH = 256
+"""Operations that may share one commit; bounds how long the first of them waits."""
+
+
+class Tx:
+    """A transaction: SQL in, rows out. ``audited`` turns true once an audit row was added."""
+
+    __slots__ = ("audited", "db")
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self.db = db
+        self.audited = False
+
+    def run(self, sql: str, *params: Param) -> int:
+        """Execute; the new row's id after an INSERT."""
+        return self.db.execute(sql, params).lastrowid or 0
+
+    def change(self, sql: str, *params: Param) -> int:
+        """Execute; how many rows it changed."""
+        return self.db.execute(sql, params).rowcount
+
+    def one(self, sql: str, *params: Param) -> sqlite3.Row | None:
+        row: sqlite3.Row | None = self.db.execute(sql, params).fetchone()
+        return row
+
+    def all(self, sql: str, *params: Param) -> list[sqlite3.Row]:
+        return self.db.execute(sql, params).fetchall()
+
+    def value(self, sql: str, *params: Param) -> Any:
+        """The first column of the first row; None without one."""
+        row = self.db.execute(sql, params).fetchone()
+        return None if row is None else row[0]
+
+
+Op = Callable[[Tx], T]
+
+Reader = sqlite3.Connection
+"""A connection that only reads."""
+
+
+def connect(path: str, *, create: bool, busy_ms: int = 5_000) -> sqlite3.Connection:
+    """A writing connection with the house's pragmas. Raises ``StoreError``."""
+    mode = "rwc" if create else "rw"
+    fresh = create and not os.path.exists(path)
+    try:
+        if fresh:
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        db = sqlite3.connect(
+            f"file:{_quote(path)}?mode={mode}",
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=512,
+        )
+        db.row_factory = sqlite3.Row
+        db.execute(f"PRAGMA busy_timeout = {busy_ms}")
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA foreign_keys = ON")
+    except sqlite3.Error as error:
+        raise classify(error, path) from error
+    return db
+
+
+def connect_reader(path: str) -> sqlite3.Connection:
+    """A connection that cannot write. Raises ``StoreError``."""
+    try:
+        db = sqlite3.connect(
+            f"file:{_quote(path)}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
+        )
+        db.row_factory = sqlite3.Row
+        db.execute("PRAGMA busy_timeout = 5000")
+        refuse_newer(db, path)
+    except sqlite3.Error as error:
+        raise classify(error, path) from error
+    return db
+
+
+def refuse_newer(db: sqlite3.Connection, path: str) -> int:
+    """The schema's version; raises ``StoreNewer`` where a newer dotagent has been at work."""
+    found = int(db.execute("PRAGMA user_version").fetchone()[0])
+    if found > migrations.LATEST:
+        raise StoreNewer(
+            f"the database {path} was made by a newer dotagent"
+            f" (schema {found}; this one knows up to {migrations.LATEST})",
+            "Upgrade dotagent, or point DOTAGENT_HOME at another home.",
+        )
+    return found
+
+
+def open_store(path: str) -> Store:
+    """Open or create the database, bring its schema up to date, start the writer."""
+    db = connect(path, create=True)
+    try:
+        before = refuse_newer(db, path)
+        if before < migrations.LATEST:
+            migrations.apply(db, before)
+    except sqlite3.Error as error:
+        db.close()
+        raise classify(error, path) from error
+    except BaseException:
+        db.close()
+        raise
+    return Store(path, db)
+
+
+def _quote(path: str) -> str:
+    return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+
+
+class _Job:
+    __slots__ = ("error", "future", "loop", "op", "result")
+
+    def __init__(self, op: Op[Any], loop: asyncio.AbstractEventLoop) -> None:
+        self.op = op
+        self.loop = loop
+        self.future: asyncio.Future[Any] = loop.create_future()
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+
+class Store:
+    """The writer's handle. ``write`` from the event loop; ``read`` for a reading connection."""
+
+    def __init__(self, path: str, db: sqlite3.Connection) -> None:
+        self.path = path
+        self.commits = 0
+        self.on_audit: Callable[[], None] | None = None
+        """Called on the event loop after a commit that added audit rows."""
+        self._db = db
+        self._jobs: deque[_Job] = deque()
+        self._wake = threading.Condition()
+        self._closing = False
+        self._thread = threading.Thread(target=self._work, name="dotagent-writer", daemon=True)
+        self._thread.start()
+
+    async def write(self, op: Op[T]) -> T:
+        """Run ``op`` in a transaction; return once it is on disk. Raises what ``op`` raises, or
+        ``StoreError``; either way nothing of it remains."""
+        job = _Job(op, asyncio.get_running_loop())
+        with self._wake:
+            self._jobs.append(job)
+            self._wake.notify()
+        result: T = await job.future
+        return result
+
+    def read(self) -> Reader:
+        """A new read-only connection."""
+        return connect_reader(self.path)
+
+    def close(self) -> None:
+        """Finish what waits, then close. Blocks for at most one commit."""
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+        self._thread.join()
+        self._db.close()
+
+    # -- the writer's thread
+
+    def _work(self) -> None:
+        while True:
+            with self._wake:
+                while not self._jobs and not self._closing:
+                    self._wake.wait()
+                if not self._jobs:
+                    return
+                batch = [self._jobs.popleft() for _ in range(min(BATCH, len(self._jobs)))]
+            audited = self._commit(batch)
+            loop = batch[0].loop
+            try:
+                loop.call_soon_threadsafe(self._hand_back, batch, audited)
+            except RuntimeError:
+                # The loop is gone: its owner died with its work committed; nobody waits any more.
+                continue
+
+    def _commit(self, batch: Sequence[_Job]) -> bool:
+        tx = Tx(self._db)
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            for job in batch:
+                self._perform(job, tx)
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._fail(batch, error)
+            return False
+        self.commits += 1
+        return tx.audited
+
+    def _perform(self, job: _Job, tx: Tx) -> None:
+        audited = tx.audited
+        self._db.execute("SAVEPOINT job")
+        try:
+            job.result = job.op(tx)
+        except sqlite3.Error as error:
+            if not self._db.in_transaction:
+                raise  # a full disk ends the whole transaction, not just this savepoint
+            job.error = classify(error, self.path)
+        except Exception as error:
+            job.error = error
+        if job.error is not None:
+            tx.audited = audited
+            self._db.execute("ROLLBACK TO job")
+        self._db.execute("RELEASE job")
+
+    def _fail(self, batch: Sequence[_Job], error: sqlite3.Error) -> None:
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+        said = classify(error, self.path)
+        for job in batch:
+            job.error = said
+
+    def _hand_back(self, batch: Sequence[_Job], audited: bool) -> None:
+        for job in batch:
+            if job.future.cancelled():
+                continue  # the work is committed all the same
+            if job.error is not None:
+                job.future.set_exception(job.error)
+            else:
+                job.future.set_result(job.result)
+        if audited and self.on_audit is not None:
+            self.on_audit()
+
+
+def append_request(path: str, kind: str, args: str, now: int) -> int:
+    """Commit a request row from a process that does not hold the lock (rules R2); its id."""
+    db = connect(path, create=False)
+    try:
+        refuse_newer(db, path)
+        cursor = db.execute(
+            "INSERT INTO requests (kind, args, state, created_at) VALUES (?, ?, 'waiting', ?)",
+            (kind, args, now),
+        )
+        return int(cursor.lastrowid or 0)
+    except sqlite3.Error as error:
+        raise classify(error, path) from error
+    finally:
+        db.close()
+
+
+def check(path: str) -> None:
+    """SQLite's own check of every page, after a crash. Raises ``StoreCorrupt``."""
+    db = connect_reader(path)
+    try:
+        said = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.Error as error:
+        raise classify(error, path) from error
+    finally:
+        db.close()
+    if said != "ok":
+        raise StoreCorrupt(f"the database {path} is damaged ({said})")
+
+
+__all__ = [
+    "Op",
+    "Reader",
+    "Store",
+    "StoreBusy",
+    "Tx",
+    "append_request",
+    "check",
+    "connect",
+    "connect_reader",
+    "open_store",
+    "refuse_newer",
+]

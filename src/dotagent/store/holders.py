@@ -1,0 +1,169 @@
+"""Holders of the home's lock, and what a new one must settle of the old (rules R1, R5, R17).
+
+Whoever holds the lock is alone: rows of an older epoch that are still open belong to a holder that
+is dead, and are settled here before anything new is claimed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from sqlite3 import Row
+
+from dotagent.core import events
+from dotagent.core.decide import POISON_CRASHES
+from dotagent.core.model import Kind
+from dotagent.store import channels, outbox, record
+from dotagent.store.actor import Actor
+from dotagent.store.database import Reader, Tx
+from dotagent.store.tell import tell
+
+DAEMON = "daemon"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Orphan:
+    """An attempt that ran under a dead holder: whom to look for, and how to settle it."""
+
+    attempt_id: int
+    marker: str
+    pid: int | None
+    started_ticks: int | None
+    same_boot: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beginning:
+    """A new holder's first sight. ``crashed``: the holder before it did not end by itself."""
+
+    epoch: int
+    crashed: bool
+    crashed_role: str | None
+    idle_since: int | None
+    """When the last holder was known to act; None in a new home."""
+
+
+def begin(
+    tx: Tx,
+    now: int,
+    *,
+    role: str,
+    pid: int,
+    started_ticks: int,
+    boot_id: str,
+    anchor: str | None = None,
+) -> Beginning:
+    """Open this holder's row. ``anchor``: the head of an older audit log, for a new home."""
+    before = tx.one("SELECT * FROM holders ORDER BY epoch DESC LIMIT 1")
+    if before is None and anchor is not None:
+        tx.run("UPDATE home SET anchor = ?", anchor)
+    crashed = before is not None and before["ended_at"] is None
+    since = None if before is None else _last_sign(tx, before)
+    if since is not None and since < now:
+        why = "dotagent was not running" if not crashed else "dotagent had died"
+        tx.run("INSERT INTO spans (from_at, to_at, why) VALUES (?, ?, ?)", since, now, why)
+    if crashed:
+        tx.run("UPDATE holders SET ended_at = ? WHERE ended_at IS NULL", since)
+    epoch = tx.run(
+        "INSERT INTO holders (role, pid, started_ticks, boot_id, began_at) VALUES (?, ?, ?, ?, ?)",
+        role,
+        pid,
+        started_ticks,
+        boot_id,
+        now,
+    )
+    return Beginning(
+        epoch=epoch,
+        crashed=crashed,
+        crashed_role=before["role"] if crashed and before is not None else None,
+        idle_since=since,
+    )
+
+
+def any_yet(reader: Reader) -> bool:
+    """Whether this home was ever held."""
+    return reader.execute("SELECT 1 FROM holders").fetchone() is not None
+
+
+def last_crashed(reader: Reader) -> bool:
+    """Whether the last holder did not end by itself; false for a database without holders yet."""
+    if not reader.execute("SELECT 1 FROM sqlite_schema WHERE name = 'holders'").fetchone():
+        return False
+    row = reader.execute("SELECT ended_at FROM holders ORDER BY epoch DESC LIMIT 1").fetchone()
+    return row is not None and row["ended_at"] is None
+
+
+def _last_sign(tx: Tx, before: Row) -> int:
+    """When the holder before was last known to act."""
+    if before["ended_at"] is not None:
+        return int(before["ended_at"])
+    signs = (
+        tx.value("SELECT max(at) FROM events"),
+        tx.value("SELECT max(claimed_at) FROM attempts WHERE epoch = ?", before["epoch"]),
+        tx.value("SELECT max(started_at) FROM sends WHERE epoch = ?", before["epoch"]),
+        before["began_at"],
+    )
+    return max(int(sign) for sign in signs if sign is not None)
+
+
+def greet(tx: Tx, actor: Actor, now: int, beginning: Beginning, *, version: str, pid: int) -> None:
+    """The daemon's first words in the record, and to people if the one before it died."""
+    record.append(tx, actor, now, "info", "daemon_started", version=version, pid=pid)
+    if beginning.crashed and beginning.crashed_role == DAEMON:
+        line = "the daemon had ended without warning and runs again"
+        event = events.of_system(Kind.DAEMON_UNCLEAN_RESTART, now, line)
+        tell(tx, actor, now, [event])
+
+
+def orphans(tx: Tx, actor: Actor, boot_id: str) -> list[Orphan]:
+    """Attempts that an older holder left open."""
+    home_id = tx.value("SELECT id FROM home")
+    rows = tx.all(
+        "SELECT a.*, h.boot_id FROM attempts a JOIN holders h USING (epoch)"
+        " WHERE a.ended_at IS NULL AND a.epoch < ?",
+        actor.epoch,
+    )
+    return [
+        Orphan(
+            attempt_id=row["id"],
+            marker=f"{home_id}-{row['id']}",
+            pid=row["pid"],
+            started_ticks=row["started_ticks"],
+            same_boot=row["boot_id"] == boot_id,
+        )
+        for row in rows
+    ]
+
+
+def recover_sends(tx: Tx, actor: Actor, now: int) -> None:
+    """Deliveries found ``sending``: their answer is lost with their holder (rules R17)."""
+    found = tx.all(
+        "SELECT * FROM deliveries WHERE state = 'sending' AND epoch < ? ORDER BY id", actor.epoch
+    )
+    suspects = [row for row in found if row["suspect"]]
+    blamed = suspects if len(suspects) == 1 else found if len(found) == 1 else []
+    for row in found:
+        tx.run(
+            "UPDATE sends SET ended_at = ?, outcome = 'unknown', why = 'crash'"
+            " WHERE delivery_id = ? AND number = ? AND ended_at IS NULL",
+            now,
+            row["id"],
+            row["tries"],
+        )
+        crashes = row["crashes"] + (row in blamed)
+        tx.run(
+            "UPDATE deliveries SET state = 'pending', epoch = NULL, suspect = 1, crashes = ?,"
+            " doubtful = 1, reason = 'its answer was lost in a crash' WHERE id = ?",
+            crashes,
+            row["id"],
+        )
+        if crashes >= POISON_CRASHES:
+            outbox.end(tx, now, row, "rejected", "poison: dotagent died while it was sent, again")
+            channels.dead(tx, actor, now, row["fingerprint"], row, "dotagent dies sending it", 1)
+    tx.run("UPDATE destinations SET down_until = 0 WHERE unsupported = 1")
+
+
+def end(tx: Tx, actor: Actor, now: int, *, reason: str | None) -> None:
+    """This holder ends by itself; ``reason`` for a daemon (the signal's name)."""
+    if reason is not None:
+        record.append(tx, actor, now, "info", "daemon_stopped", reason=reason)
+    tx.run("UPDATE holders SET ended_at = ? WHERE epoch = ?", now, actor.epoch)

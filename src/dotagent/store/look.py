@@ -1,0 +1,102 @@
+"""Named look-ups on a reading connection, for the steps and the engine. Nothing here writes."""
+
+from __future__ import annotations
+
+import json
+from sqlite3 import Row
+
+from dotagent.core.model import Event, Kind, Tail
+from dotagent.store.adopt import FileRow
+from dotagent.store.database import Reader
+
+
+def home(reader: Reader) -> tuple[str, bytes]:
+    """The home's id and its key for fingerprints."""
+    row = reader.execute("SELECT id, key FROM home").fetchone()
+    return row["id"], row["key"]
+
+
+def manifests(reader: Reader) -> dict[str, FileRow]:
+    """Every manifest file that the last pass knew, by path."""
+    return {row["path"]: _file(row) for row in reader.execute("SELECT * FROM manifests")}
+
+
+def _file(row: Row) -> FileRow:
+    values = {name: row[name] for name in row.keys() if name != "fatal"}  # noqa: SIM118
+    return FileRow(**values, fatal=bool(row["fatal"]), changed=False)
+
+
+def root_devices(reader: Reader) -> dict[str, int | None]:
+    """The device that each root was last seen on."""
+    return {row["path"]: row["dev"] for row in reader.execute("SELECT path, dev FROM roots")}
+
+
+def running(reader: Reader) -> dict[str, tuple[str, str]]:
+    """What runs: the path and the hash of each agent's manifest, by name."""
+    rows = reader.execute("SELECT name, path, sha256 FROM agents WHERE gone_at IS NULL")
+    return {row["name"]: (row["path"], row["sha256"]) for row in rows}
+
+
+def agent(reader: Reader, name: str) -> Row | None:
+    """The agent's row (``path``, ``sha256``, ``gone_at``), gone or not."""
+    row: Row | None = reader.execute("SELECT * FROM agents WHERE name = ?", (name,)).fetchone()
+    return row
+
+
+def last_success(reader: Reader, agent: str, schedule: str) -> int | None:
+    """When the schedule last succeeded."""
+    row = reader.execute(
+        "SELECT last_success_at FROM schedules WHERE agent = ? AND id = ?", (agent, schedule)
+    ).fetchone()
+    return None if row is None else row["last_success_at"]
+
+
+def event(reader: Reader, seq: int) -> tuple[Event, Tail, Tail]:
+    """An event, and the tails of its attempt's output and error output."""
+    row = reader.execute(
+        "SELECT e.*, a.stdout_tail, a.stderr_tail, a.dropped FROM events e"
+        " LEFT JOIN attempts a ON a.id = e.attempt_id WHERE e.seq = ?",
+        (seq,),
+    ).fetchone()
+    found = Event(
+        kind=Kind(row["kind"]),
+        at=row["at"],
+        agent=row["agent"],
+        schedule_id=row["schedule"],
+        seq=row["seq"],
+        window_id=row["window_id"],
+        attempt_id=row["attempt_id"],
+        outage_id=row["outage_id"],
+        about=row["about"],
+        facts=json.loads(row["facts"]),
+    )
+    out, err = json.loads(row["dropped"] or "[0,0]")
+    return (
+        found,
+        Tail(text=row["stdout_tail"] or "", dropped=out),
+        Tail(text=row["stderr_tail"] or "", dropped=err),
+    )
+
+
+# ---------------------------------------------------------------------------------------- the audit
+
+
+def audit_after(reader: Reader, seq: int, limit: int) -> list[tuple[int, bytes]]:
+    """The next audit rows: their number and line."""
+    rows = reader.execute(
+        "SELECT seq, line FROM audit WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit)
+    )
+    return [(row["seq"], row["line"]) for row in rows]
+
+
+def audit_head(reader: Reader) -> int:
+    """The last audit row's number; 0 without one."""
+    return int(reader.execute("SELECT coalesce(max(seq), 0) FROM audit").fetchone()[0])
+
+
+def audit_seq_of(reader: Reader, digest: str) -> int | None:
+    """The row whose line has this hash; 0 for what the first row names as the one before it."""
+    row = reader.execute("SELECT seq FROM audit WHERE hash = ?", (digest,)).fetchone()
+    if row is not None:
+        return int(row["seq"])
+    return 0 if digest == reader.execute("SELECT anchor FROM home").fetchone()["anchor"] else None

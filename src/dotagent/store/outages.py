@@ -1,0 +1,174 @@
+"""Outages: one open row a schedule, from the first bad news to the next success (rules R13), and
+the reminders that speak while it lasts (product §6, rules R15).
+"""
+
+from __future__ import annotations
+
+from sqlite3 import Row
+
+from dotagent.core import events
+from dotagent.core.events import OutageSoFar, Source
+from dotagent.core.match import Route, wants
+from dotagent.core.model import Event, Kind
+from dotagent.store.actor import Actor
+from dotagent.store.database import Tx
+from dotagent.store.tell import routes, tell
+
+_OPEN = "SELECT * FROM outages WHERE agent = ? AND schedule = ? AND closed_at IS NULL"
+
+
+def current(tx: Tx, agent: str, schedule: str) -> Row | None:
+    """The open outage's row, if there is one."""
+    return tx.one(_OPEN, agent, schedule)
+
+
+def so_far(row: Row) -> OutageSoFar:
+    """The row as events need it."""
+    return OutageSoFar(opened_at=row["opened_at"], failures=row["failures"], windows=row["windows"])
+
+
+def bad_news(
+    tx: Tx, now: int, agent: str, schedule: str, *, by: str, failures: int = 0, windows: int = 0
+) -> Row:
+    """Count failed attempts and lost windows; open the outage if none is. Its row."""
+    row = current(tx, agent, schedule)
+    if row is None:
+        tx.run(
+            "INSERT INTO outages (agent, schedule, opened_at, opened_by) VALUES (?, ?, ?, ?)",
+            agent,
+            schedule,
+            now,
+            by,
+        )
+        row = current(tx, agent, schedule)
+        assert row is not None
+        _set_reminders(tx, now, row)
+    tx.run(
+        "UPDATE outages SET failures = failures + ?, windows = windows + ? WHERE id = ?",
+        failures,
+        windows,
+        row["id"],
+    )
+    updated = current(tx, agent, schedule)
+    assert updated is not None
+    return updated
+
+
+def close(tx: Tx, now: int, agent: str, schedule: str, by: str) -> Row | None:
+    """End the open outage, if there is one; its last state."""
+    row = current(tx, agent, schedule)
+    if row is not None:
+        tx.run("UPDATE outages SET closed_at = ?, closed_by = ? WHERE id = ?", now, by, row["id"])
+        tx.run("DELETE FROM reminders WHERE outage_id = ?", row["id"])
+    return row
+
+
+# --------------------------------------------------------------------------------------- reminders
+
+
+def _probe(row: Row) -> Event:
+    return Event(
+        kind=Kind.STILL_FAILING,
+        at=row["opened_at"],
+        agent=row["agent"],
+        schedule_id=row["schedule"],
+        outage_id=row["id"],
+    )
+
+
+def _set_reminders(tx: Tx, now: int, row: Row) -> None:
+    probe = _probe(row)
+    for route in routes(tx, probe):
+        if wants(route, probe):
+            _set(tx, row["id"], route, 0, now)
+
+
+def _set(tx: Tx, outage_id: int, route: Route, step: int, now: int) -> None:
+    pause = route.remind[min(step, len(route.remind) - 1)]
+    tx.run(
+        "INSERT OR REPLACE INTO reminders (outage_id, scope, notifier, step, due_at)"
+        " VALUES (?, ?, ?, ?, ?)",
+        outage_id,
+        route.scope,
+        route.notifier,
+        step,
+        now + pause,
+    )
+
+
+def remind(tx: Tx, actor: Actor, now: int) -> set[str]:
+    """Speak for every outage whose reminder is due, once each, however many were missed. Returns
+    destinations with something to send."""
+    touched: set[str] = set()
+    due = tx.all("SELECT DISTINCT outage_id FROM reminders WHERE due_at <= ?", now)
+    for (outage_id,) in due:
+        row = tx.one("SELECT * FROM outages WHERE id = ?", outage_id)
+        assert row is not None
+        touched |= _remind(tx, actor, now, row)
+    return touched
+
+
+def _remind(tx: Tx, actor: Actor, now: int, row: Row) -> set[str]:
+    probe = _probe(row)
+    able = {(r.scope, r.notifier): r for r in routes(tx, probe) if wants(r, probe)}
+    speak: set[tuple[str, str]] = set()
+    due = tx.all("SELECT * FROM reminders WHERE outage_id = ? AND due_at <= ?", row["id"], now)
+    for reminder in due:
+        key = (reminder["scope"], reminder["notifier"])
+        if key not in able:
+            tx.run(
+                "DELETE FROM reminders WHERE outage_id = ? AND scope = ? AND notifier = ?",
+                row["id"],
+                *key,
+            )
+            continue
+        _set(tx, row["id"], able[key], reminder["step"] + 1, now)
+        if not _unsent(tx, row["id"], key):
+            speak.add(key)
+    if not speak:
+        return set()
+    last = tx.value(
+        "SELECT last_result FROM schedules WHERE agent = ? AND id = ?",
+        row["agent"],
+        row["schedule"],
+    )
+    source = Source(
+        agent=row["agent"], schedule_id=row["schedule"], host=actor.host, outage_id=row["id"]
+    )
+    event = events.still_failing(source, now, so_far(row), words=last or "")
+    return tell(tx, actor, now, [event], only=speak)
+
+
+def _unsent(tx: Tx, outage_id: int, key: tuple[str, str]) -> bool:
+    """Whether a reminder of this outage still waits to be sent there."""
+    return bool(
+        tx.value(
+            "SELECT 1 FROM deliveries d JOIN events e ON e.seq = d.event_seq"
+            " WHERE e.outage_id = ? AND e.kind = 'still_failing' AND d.scope = ?"
+            " AND d.notifier = ? AND d.state IN ('pending', 'sending')",
+            outage_id,
+            *key,
+        )
+    )
+
+
+def reroute(tx: Tx, now: int, agent: str) -> None:
+    """The notifiers of an agent (or, for ``''``, the global ones) have changed: reminders of open
+    outages follow, so that a notifier added during an outage reminds too."""
+    where = "" if not agent else " AND agent = ?"
+    params = () if not agent else (agent,)
+    for row in tx.all(f"SELECT * FROM outages WHERE closed_at IS NULL{where}", *params):
+        probe = _probe(row)
+        known = {
+            (r["scope"], r["notifier"])
+            for r in tx.all("SELECT * FROM reminders WHERE outage_id = ?", row["id"])
+        }
+        for route in routes(tx, probe):
+            if wants(route, probe) and (route.scope, route.notifier) not in known:
+                _set(tx, row["id"], route, 0, now)
+
+
+def next_wake(tx: Tx) -> int | None:
+    """When the next reminder is due."""
+    at: int | None = tx.value("SELECT min(due_at) FROM reminders")
+    return at

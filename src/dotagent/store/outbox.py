@@ -1,0 +1,201 @@
+"""The outbox: which deliveries may go now (rules R14, R17, R18).
+
+A claim takes a row whose ``turn`` it is (P4) from a destination that is up, paced and not full,
+marks it ``sending`` under this holder's epoch and opens its ledger row, all in one transaction.
+Invariant: at most one unsettled row of an order key has its turn, and it is the earliest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from sqlite3 import Row
+
+from dotagent.store.actor import Actor
+from dotagent.store.database import Tx
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A delivery that this holder must send now; ``number`` is its place in the ledger."""
+
+    delivery_id: int
+    number: int
+    event_seq: int
+    scope: str
+    notifier: str
+    name: str
+    driver: str
+    fingerprint: str
+    plain: bool
+    may_repeat: bool
+
+
+# ------------------------------------------------------------------------------------------ claim
+
+_READY = """
+SELECT t.* FROM destinations t
+WHERE t.down_until <= ?1
+  AND EXISTS (SELECT 1 FROM deliveries d WHERE d.fingerprint = t.fingerprint
+              AND d.state = 'pending' AND d.turn = 1 AND d.hold_until <= ?1)
+"""
+
+
+def claim(
+    tx: Tx, actor: Actor, now: int, room: int, only: Iterable[str] | None = None
+) -> list[Claim]:
+    """Take up to ``room`` deliveries that may go now, of all destinations or of ``only`` these."""
+    wanted = None if only is None else set(only)
+    claims: list[Claim] = []
+    for destination in tx.all(_READY, now):
+        if wanted is None or destination["fingerprint"] in wanted:
+            claims += _claim_from(tx, actor, now, destination, room - len(claims))
+        if len(claims) >= room:
+            break
+    return claims
+
+
+def _claim_from(tx: Tx, actor: Actor, now: int, destination: Row, room: int) -> list[Claim]:
+    fingerprint = destination["fingerprint"]
+    busy = tx.value(
+        "SELECT count(*) FROM deliveries WHERE fingerprint = ? AND state = 'sending'", fingerprint
+    )
+    sick = destination["failures"] > 0 or destination["parked_at"] is not None
+    slots = min(room, (1 if sick else destination["parallel"]) - busy)
+    claims: list[Claim] = []
+    paced_at = destination["paced_at"]
+    # Rows may turn out quiet when they are looked at; ask again until the slots are used.
+    while len(claims) < slots:
+        rows = tx.all(_FREE, fingerprint, now, slots - len(claims))
+        if not rows:
+            break
+        for row in rows:
+            paced = _pace(destination, paced_at, now)
+            if paced is None:
+                return _paced(tx, fingerprint, paced_at, claims)
+            if _quiet_recovery(tx, row):
+                end(tx, now, row, "suppressed", "every failure message of this outage stayed quiet")
+            elif row["suspect"] and _suspect_in_flight(tx):
+                slots = len(claims)
+                break
+            else:
+                paced_at = paced
+                claims.append(_take(tx, actor, now, row))
+    return _paced(tx, fingerprint, paced_at, claims)
+
+
+_FREE = """
+SELECT d.*, e.kind, e.outage_id FROM deliveries d JOIN events e ON e.seq = d.event_seq
+WHERE d.fingerprint = ? AND d.state = 'pending' AND d.turn = 1 AND d.hold_until <= ?
+ORDER BY d.hold_until, d.id LIMIT ?
+"""
+
+
+def _pace(destination: Row, paced_at: int, now: int) -> int | None:
+    """GCRA: the new theoretical arrival time, or None where sending now would be too fast.
+    Source: ITU-T I.371, the generic cell rate algorithm."""
+    every: int = destination["every_ms"]
+    arrival = max(paced_at, now) + every
+    # A stamp from a clock that ran ahead counts as none (rules R3).
+    if paced_at > now + every * destination["burst"]:
+        return now + every
+    return arrival if arrival - now <= every * destination["burst"] else None
+
+
+def _paced(tx: Tx, fingerprint: str, paced_at: int, claims: list[Claim]) -> list[Claim]:
+    if claims:
+        tx.run("UPDATE destinations SET paced_at = ? WHERE fingerprint = ?", paced_at, fingerprint)
+    return claims
+
+
+def _quiet_recovery(tx: Tx, row: Row) -> bool:
+    """Rules R14: good news only to those who heard, or could have heard, the bad."""
+    if row["kind"] != "recovered" or row["outage_id"] is None or row["resend_of"] is not None:
+        return False
+    failures = tx.one(
+        "SELECT count(*) AS all_, count(*) FILTER (WHERE d.state = 'suppressed') AS quiet"
+        " FROM deliveries d JOIN events e ON e.seq = d.event_seq"
+        " WHERE e.outage_id = ? AND e.kind NOT IN ('recovered', 'success')"
+        " AND d.scope = ? AND d.notifier = ?",
+        row["outage_id"],
+        row["scope"],
+        row["notifier"],
+    )
+    return failures is not None and failures["all_"] > 0 and failures["all_"] == failures["quiet"]
+
+
+def _suspect_in_flight(tx: Tx) -> bool:
+    return bool(tx.value("SELECT 1 FROM deliveries WHERE state = 'sending' AND suspect > 0"))
+
+
+def _take(tx: Tx, actor: Actor, now: int, row: Row) -> Claim:
+    number = row["tries"] + 1
+    tx.run(
+        "UPDATE deliveries SET state = 'sending', tries = ?, epoch = ? WHERE id = ?",
+        number,
+        actor.epoch,
+        row["id"],
+    )
+    tx.run(
+        "INSERT INTO sends (delivery_id, number, epoch, fingerprint, started_at, may_repeat)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        row["id"],
+        number,
+        actor.epoch,
+        row["fingerprint"],
+        now,
+        row["doubtful"],
+    )
+    return Claim(
+        delivery_id=row["id"],
+        number=number,
+        event_seq=row["event_seq"],
+        scope=row["scope"],
+        notifier=row["notifier"],
+        name=row["name"],
+        driver=row["driver"],
+        fingerprint=row["fingerprint"],
+        plain=bool(row["plain"]),
+        may_repeat=bool(row["doubtful"]),
+    )
+
+
+def end(tx: Tx, now: int, row: Row, state: str, reason: str) -> None:
+    """A delivery reaches a terminal state; the next of its order key gets its turn."""
+    tx.run(
+        "UPDATE deliveries SET state = ?, reason = ?, ended_at = ?, epoch = NULL, turn = 0"
+        " WHERE id = ?",
+        state,
+        reason,
+        now,
+        row["id"],
+    )
+    tx.run(
+        "UPDATE deliveries SET turn = 1 WHERE id = (SELECT min(id) FROM deliveries"
+        " WHERE order_key = ? AND state IN ('pending', 'sending'))",
+        row["order_key"],
+    )
+
+
+# ------------------------------------------------------------------------------------------- wake
+
+_WAKE = """
+SELECT min(max(t.down_until, first.at, CASE WHEN t.every_ms = 0 THEN 0
+           ELSE t.paced_at + t.every_ms - t.every_ms * t.burst END))
+FROM destinations t JOIN (
+  SELECT t2.fingerprint AS fingerprint,
+         (SELECT d.hold_until FROM deliveries d WHERE d.fingerprint = t2.fingerprint
+          AND d.state = 'pending' AND d.turn = 1 ORDER BY d.hold_until LIMIT 1) AS at
+  FROM destinations t2) AS first USING (fingerprint)
+WHERE first.at IS NOT NULL
+  AND (SELECT count(*) FROM deliveries b WHERE b.fingerprint = t.fingerprint
+       AND b.state = 'sending')
+      < CASE WHEN t.failures > 0 OR t.parked_at IS NOT NULL THEN 1 ELSE t.parallel END
+"""
+
+
+def next_wake(tx: Tx) -> int | None:
+    """When the next delivery may become free by time alone; one look-up a destination. One that
+    is full is not looked at: the settle of what it is sending claims the next."""
+    at: int | None = tx.value(_WAKE)
+    return at

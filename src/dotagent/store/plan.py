@@ -1,0 +1,220 @@
+"""Planning: what fell due becomes windows, and what was passed over is said (rules R3, R4, R8).
+
+The decision is ``core.planning``'s; here it is looked up and written down, cursor and windows in
+one transaction.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from sqlite3 import Row
+
+from dotagent.core import events, exits
+from dotagent.core.decide import OBEYED_MOST_MS
+from dotagent.core.model import Kind, Lost, WindowState
+from dotagent.core.planning import Closing, Cursor, Gap, Live, NewWindow, Plan, Policy, Sighting
+from dotagent.core.planning import plan as decide
+from dotagent.core.when import Every, from_definition
+from dotagent.store import windows
+from dotagent.store.actor import Actor
+from dotagent.store.database import Tx
+from dotagent.store.tell import tell
+
+PASS = 200
+"""Schedules planned in one transaction: after a week off, planning does not hold the writer."""
+
+_HOUR = 3_600_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """One pass. ``more``: further schedules are due; ``touched``: destinations with news."""
+
+    touched: set[str]
+    more: bool
+
+
+def plan_due(tx: Tx, actor: Actor, now: int) -> Planned:
+    """Plan every schedule whose next instant has come; close what can no longer start."""
+    due = tx.all(
+        "SELECT * FROM schedules WHERE next_due_at <= ? AND gone_at IS NULL AND held_at IS NULL"
+        " ORDER BY next_due_at LIMIT ?",
+        now,
+        PASS,
+    )
+    touched: set[str] = set()
+    jumped = []
+    for schedule in due:
+        made = decide(_sighting(tx, actor, schedule), now)
+        touched |= _apply(tx, actor, now, schedule, made)
+        if made.clock_changed:
+            jumped.append(f"{schedule['agent']}/{schedule['id']}")
+    touched |= windows.close_stale(tx, actor, now)
+    if jumped:
+        line = "the clock was set back; schedules go on from the present"
+        event = events.of_system(Kind.CLOCK_CHANGED, now, line, "\n".join(jumped))
+        touched |= tell(tx, actor, now, [event])
+    return Planned(touched=touched, more=len(due) == PASS)
+
+
+def recheck(tx: Tx, now: int) -> None:
+    """After a step of the clock and at start: cursors and stored instants that lie further ahead
+    than they ever may were made by a wrong clock and are due now (rules R3)."""
+    tx.run(
+        "UPDATE schedules SET next_due_at = ?1 WHERE planned_through > ?1 + ?2"
+        " AND gone_at IS NULL AND held_at IS NULL",
+        now,
+        _HOUR,
+    )
+    # A waiting window is tried by its deadline at the latest; if that lies before now, planning
+    # closes it, else the wait was within what the manifest asked for.
+    tx.run(
+        "UPDATE windows SET next_at = ?1 WHERE state = 'waiting' AND planned_at > ?1 + ?2",
+        now,
+        _HOUR,
+    )
+    tx.run(
+        "UPDATE destinations SET down_until = ?1 WHERE down_until > ?1 + ?2", now, OBEYED_MOST_MS
+    )
+
+
+def next_wake(tx: Tx) -> int | None:
+    """When the next schedule is due."""
+    at: int | None = tx.value(
+        "SELECT min(next_due_at) FROM schedules WHERE next_due_at IS NOT NULL"
+    )
+    return at
+
+
+# ---------------------------------------------------------------------------------- fact gathering
+
+
+def _sighting(tx: Tx, actor: Actor, row: Row) -> Sighting:
+    live = tx.one(
+        "SELECT state, attempts FROM windows WHERE agent = ? AND schedule = ?"
+        " AND state IN ('waiting', 'running')",
+        row["agent"],
+        row["id"],
+    )
+    cursor = None
+    if row["planned_through"] is not None:
+        cursor = Cursor(
+            planned_through=row["planned_through"],
+            plan_epoch=row["plan_epoch"],
+            anchor_at=row["anchor_at"],
+        )
+    when = from_definition(row["definition"])
+    if isinstance(when, Every) and row["run_at_start"]:
+        when = replace(when, run_at_start=True)
+    return Sighting(
+        when=when,
+        name=f"{row['agent']}/{row['id']}",
+        zone=actor.zone,
+        policy=Policy(
+            catch_up=row["catch_up"],
+            overlap=row["overlap"],
+            stale_after_ms=row["stale_after_ms"],
+            stale_is_default=bool(row["stale_is_default"]),
+        ),
+        cursor=cursor,
+        planned_as=from_definition(row["planned_as"]) if row["planned_as"] else None,
+        was_away=bool(row["was_away"]),
+        live=Live(state=WindowState(live["state"]), attempts=live["attempts"]) if live else None,
+        freed_at=_freed_at(tx, row),
+    )
+
+
+def _freed_at(tx: Tx, row: Row) -> int | None:
+    """When the last attempt ended; not where a crash lost it, for then nobody was there to queue."""
+    if row["overlap"] != "queue":
+        return None
+    last = tx.one(
+        "SELECT ended_at, exit FROM attempts WHERE agent = ? AND schedule = ?"
+        " ORDER BY id DESC LIMIT 1",
+        row["agent"],
+        row["id"],
+    )
+    if last is None or last["ended_at"] is None:
+        return None
+    lost = isinstance(exits.from_data(json.loads(last["exit"])), Lost)
+    return None if lost else int(last["ended_at"])
+
+
+# ----------------------------------------------------------------------------------------- effects
+
+
+def _apply(tx: Tx, actor: Actor, now: int, schedule: Row, made: Plan) -> set[str]:
+    touched: set[str] = set()
+    if made.closes_live is not None:
+        touched |= _close(tx, actor, now, schedule, made.closes_live)
+    if made.gap is not None:
+        touched |= _gap(tx, actor, now, schedule, made.gap, made.cursor.plan_epoch)
+    if made.new_window is not None:
+        _open(tx, now, schedule, made.new_window, made.cursor.plan_epoch)
+    tx.run(
+        "UPDATE schedules SET planned_through = ?, plan_epoch = ?, anchor_at = ?, next_due_at = ?,"
+        " planned_as = NULL, was_away = 0 WHERE agent = ? AND id = ?",
+        made.cursor.planned_through,
+        made.cursor.plan_epoch,
+        made.cursor.anchor_at,
+        made.next_at,
+        schedule["agent"],
+        schedule["id"],
+    )
+    return touched
+
+
+def _close(tx: Tx, actor: Actor, now: int, schedule: Row, closing: Closing) -> set[str]:
+    live = tx.one(
+        "SELECT * FROM windows WHERE agent = ? AND schedule = ? AND state = 'waiting'",
+        schedule["agent"],
+        schedule["id"],
+    )
+    assert live is not None
+    if closing.state is WindowState.SKIPPED:
+        windows.shut(tx, now, live["id"], closing.state, closing.reason)
+        return set()
+    return windows.give_up(tx, actor, now, live, closing.reason)
+
+
+def _open(tx: Tx, now: int, schedule: Row, new: NewWindow, plan_epoch: int) -> None:
+    tx.run(
+        "INSERT INTO windows (agent, schedule, plan_epoch, expected_at, planned_at, late,"
+        " caught_up, deadline_at, state, next_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'waiting', ?)",
+        schedule["agent"],
+        schedule["id"],
+        plan_epoch,
+        new.expected_at,
+        now,
+        int(new.late),
+        new.caught_up_count,
+        new.deadline_at,
+        now,
+    )
+
+
+def _gap(tx: Tx, actor: Actor, now: int, schedule: Row, gap: Gap, plan_epoch: int) -> set[str]:
+    """One row for the whole range; ``missed`` is told, once."""
+    window_id = tx.run(
+        "INSERT INTO windows (agent, schedule, plan_epoch, expected_at, expected_to, count, exact,"
+        " planned_at, deadline_at, state, reason, closed_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        schedule["agent"],
+        schedule["id"],
+        plan_epoch,
+        gap.first_at,
+        gap.latest_at,
+        gap.count,
+        int(gap.count_is_exact),
+        now,
+        gap.latest_at,
+        gap.state,
+        gap.reason,
+        now,
+    )
+    if gap.state is not WindowState.MISSED:
+        return set()
+    row = tx.one("SELECT * FROM windows WHERE id = ?", window_id)
+    assert row is not None
+    return windows.miss(tx, actor, now, row, gap.reason)

@@ -1,0 +1,89 @@
+"""A person's say over deliveries: send a dead one again, cancel a waiting one (rules R18, R20)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from sqlite3 import Row
+
+from dotagent.core.errors import NotFound, UsageError
+from dotagent.core.match import Match, Route
+from dotagent.core.model import Event, Kind
+from dotagent.store import outbox
+from dotagent.store.database import Tx
+from dotagent.store.tell import deliver
+
+_UNSETTLED = ("pending", "sending")
+
+
+def again(tx: Tx, now: int, ids: Sequence[int]) -> list[int]:
+    """A new row for each; the old one keeps its end. One that still waits is let go at once, and
+    its destination with it. Raises ``NotFound``."""
+    made = []
+    for delivery_id in ids:
+        row = _row(tx, delivery_id)
+        free(tx, row["fingerprint"])
+        if row["state"] in _UNSETTLED:
+            tx.run("UPDATE deliveries SET hold_until = 0 WHERE id = ?", delivery_id)
+            made.append(delivery_id)
+        else:
+            made.append(_copy(tx, now, row))
+    return made
+
+
+def dead(tx: Tx) -> list[int]:
+    """Every dead letter that was not yet sent again."""
+    rows = tx.all(
+        "SELECT id FROM deliveries d WHERE state IN ('expired', 'rejected') AND NOT EXISTS"
+        " (SELECT 1 FROM deliveries r WHERE r.resend_of = d.id) ORDER BY id"
+    )
+    return [row["id"] for row in rows]
+
+
+def waiting_for_parked(tx: Tx) -> list[int]:
+    """What waits for parked channels."""
+    rows = tx.all(
+        "SELECT d.id FROM deliveries d JOIN destinations t USING (fingerprint)"
+        " WHERE d.state = 'pending' AND t.parked_at IS NOT NULL ORDER BY d.id"
+    )
+    return [row["id"] for row in rows]
+
+
+def free(tx: Tx, fingerprint: str) -> None:
+    """Let the destination be tried now, whatever it said before."""
+    tx.run("UPDATE destinations SET down_until = 0 WHERE fingerprint = ?", fingerprint)
+
+
+def cancel(tx: Tx, now: int, ids: Sequence[int], why: str) -> list[int]:
+    """End what waits. One that is being sent cannot be called back. Raises ``UsageError``."""
+    for delivery_id in ids:
+        row = _row(tx, delivery_id)
+        if row["state"] != "pending":
+            raise UsageError(f"delivery {delivery_id} is {row['state']}: it can't be cancelled")
+        outbox.end(tx, now, row, "cancelled", why)
+    return list(ids)
+
+
+def _row(tx: Tx, delivery_id: int) -> Row:
+    row = tx.one("SELECT * FROM deliveries WHERE id = ?", delivery_id)
+    if row is None:
+        raise NotFound(f"there is no delivery {delivery_id}", "See: dotagent deliveries")
+    return row
+
+
+def _copy(tx: Tx, now: int, row: Row) -> int:
+    about = tx.one("SELECT * FROM events WHERE seq = ?", row["event_seq"])
+    assert about is not None
+    event = Event(
+        kind=Kind(about["kind"]),
+        at=about["at"],
+        agent=about["agent"],
+        schedule_id=about["schedule"],
+    )
+    route = Route(
+        scope=row["scope"],
+        notifier=row["notifier"],
+        name=row["name"],
+        driver=row["driver"],
+        fingerprint=row["fingerprint"],
+    )
+    return deliver(tx, now, event, row["event_seq"], Match(route=route), resend_of=row["id"])

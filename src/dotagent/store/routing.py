@@ -1,0 +1,65 @@
+"""The last good routing (rules R16): which notifiers there are, what each asks for.
+
+Invariant: what waits for a notifier follows it to its new address; no address stands here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dotagent.ports import Pace
+from dotagent.store import outages
+from dotagent.store.database import Tx
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteRow:
+    notifier: str
+    name: str
+    driver: str
+    events: Sequence[str]
+    remind: Sequence[int]
+    fingerprint: str
+    pace: Pace
+
+
+def set_routes(tx: Tx, now: int, scope: str, routes: Sequence[RouteRow]) -> None:
+    """The notifiers of one agent, or (scope ``''``) of config.toml. What waits for a notifier
+    whose address has changed follows it (rules R16)."""
+    tx.run("DELETE FROM routing WHERE scope = ?", scope)
+    for position, route in enumerate(routes):
+        tx.run(
+            "INSERT INTO routing (scope, notifier, name, driver, events, remind, fingerprint,"
+            " position) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            scope,
+            route.notifier,
+            route.name,
+            route.driver,
+            json.dumps(list(route.events)),
+            json.dumps(list(route.remind)),
+            route.fingerprint,
+            position,
+        )
+        tx.run(
+            "INSERT INTO destinations (fingerprint, driver, name, burst, every_ms, parallel)"
+            " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (fingerprint) DO UPDATE SET"
+            " name = excluded.name, burst = excluded.burst, every_ms = excluded.every_ms,"
+            " parallel = excluded.parallel",
+            route.fingerprint,
+            route.driver,
+            route.name,
+            route.pace.burst,
+            route.pace.every_ms,
+            route.pace.parallel,
+        )
+        tx.run(
+            "UPDATE deliveries SET fingerprint = ? WHERE scope = ? AND notifier = ?"
+            " AND state = 'pending' AND fingerprint != ?",
+            route.fingerprint,
+            scope,
+            route.notifier,
+            route.fingerprint,
+        )
+    outages.reroute(tx, now, scope)

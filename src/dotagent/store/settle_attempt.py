@@ -1,0 +1,252 @@
+"""The line's single commit: an attempt ends (architecture §4, rules R5, R7, R9–R11).
+
+The attempt, its window, the outage, the events, their deliveries and the audit rows are written
+together; what is free to go comes back claimed. Invariant: an attempt is settled once; settling it
+again, after a commit whose answer was lost, changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from sqlite3 import Row
+
+from dotagent.core import decide, events, exits, health
+from dotagent.core.decide import GOOD, Close, Judgement, Situation, Verdict, Wait
+from dotagent.core.model import (
+    AttemptKind,
+    Blocked,
+    Ended,
+    Event,
+    Kind,
+    Lost,
+    TimedOut,
+    WindowState,
+)
+from dotagent.store import outages, outbox, record, windows
+from dotagent.store.actor import Actor
+from dotagent.store.database import Tx
+from dotagent.store.outbox import Claim
+from dotagent.store.tell import tell
+
+
+def settle(
+    tx: Tx, actor: Actor, attempt_id: int, judgement: Judgement, ended: Ended, *, room: int
+) -> list[Claim]:
+    """The line's single commit (architecture §4). Returns the deliveries to send at once."""
+    attempt = tx.one("SELECT * FROM attempts WHERE id = ?", attempt_id)
+    assert attempt is not None
+    if attempt["ended_at"] is not None:
+        return []
+    now = ended.ended_at
+    _close_attempt(tx, attempt, judgement, ended)
+    if attempt["kind"] == AttemptKind.TRIAL:
+        return []
+    window = tx.one("SELECT * FROM windows WHERE id = ?", attempt["window_id"])
+    schedule = tx.one(
+        "SELECT * FROM schedules WHERE agent = ? AND id = ?", attempt["agent"], attempt["schedule"]
+    )
+    if window is None:
+        decision = _settle_manual(tx, now, attempt, judgement)
+    else:
+        decision = _settle_window(tx, now, window, schedule, judgement)
+    outage = _settle_outage(tx, now, attempt, judgement, decision)
+    if _gone(schedule) is not None:  # nobody waits for its next success any more (R9)
+        outages.close(tx, now, attempt["agent"], attempt["schedule"], str(_gone(schedule)))
+    told = _told(attempt, window, schedule, ended)
+    found = _events(actor, attempt, judgement, decision, told, outage, ended)
+    _audit(tx, actor, attempt, window, judgement, ended, outage)
+    _settle_schedule(tx, now, attempt, judgement, decision)
+    touched = tell(tx, actor, now, found)
+    return outbox.claim(tx, actor, now, room, touched)
+
+
+def _close_attempt(tx: Tx, attempt: Row, judgement: Judgement, ended: Ended) -> None:
+    tx.run(
+        "UPDATE attempts SET ended_at = ?, verdict = ?, exit = ?, words = ?, stdout_tail = ?,"
+        " stderr_tail = ?, dropped = ?, result = ? WHERE id = ?",
+        ended.ended_at,
+        judgement.verdict,
+        json.dumps(exits.to_data(judgement.exit), ensure_ascii=False),
+        judgement.words,
+        ended.stdout.text,
+        ended.stderr.text,
+        json.dumps([ended.stdout.dropped, ended.stderr.dropped]),
+        json.dumps(dict(ended.result), ensure_ascii=False),
+        attempt["id"],
+    )
+
+
+def _settle_window(
+    tx: Tx, now: int, window: Row, schedule: Row | None, judgement: Judgement
+) -> Wait | Close:
+    losses = window["losses"] + isinstance(judgement.exit, Lost)
+    decision = decide.after_attempt(judgement, _situation(window, schedule, losses), now)
+    attempts = window["attempts"] - (0 if decision.counted else 1)
+    if isinstance(decision, Wait):
+        gone = _gone(schedule)
+        if gone is not None:  # an interrupted try of a schedule that is no longer wanted (R9)
+            decision = Close(state=WindowState.SKIPPED, why=gone, counted=False)
+    if isinstance(decision, Wait):
+        tx.run(
+            "UPDATE windows SET state = 'waiting', attempts = ?, losses = ?, next_at = ?,"
+            " reason = ? WHERE id = ?",
+            attempts,
+            losses,
+            decision.at,
+            decision.why,
+            window["id"],
+        )
+    else:
+        tx.run(
+            "UPDATE windows SET attempts = ?, losses = ? WHERE id = ?",
+            attempts,
+            losses,
+            window["id"],
+        )
+        windows.shut(tx, now, window["id"], decision.state, decision.why)
+    return decision
+
+
+def _situation(window: Row, schedule: Row | None, losses: int) -> Situation:
+    return Situation(
+        attempts=window["attempts"],
+        max_attempts=schedule["max_attempts"] if schedule is not None else 1,
+        losses=losses,
+        deadline_at=window["deadline_at"],
+        later_due_at=schedule["next_due_at"] if schedule is not None else None,
+        backoff_ms=json.loads(schedule["backoff"]) if schedule is not None else (),
+        gone=_gone(schedule),
+    )
+
+
+def _gone(schedule: Row | None) -> str | None:
+    if schedule is None:
+        return "removed"
+    return None if schedule["gone_at"] is None else str(schedule["gone_why"])
+
+
+def _settle_manual(tx: Tx, now: int, attempt: Row, judgement: Judgement) -> Wait | Close:
+    """Rules R10: a manual success closes the waiting window; a failure touches none."""
+    if judgement.verdict not in GOOD:
+        return Wait(at=now, why=judgement.words)
+    waiting = tx.one(
+        "SELECT * FROM windows WHERE agent = ? AND schedule = ? AND state = 'waiting'",
+        attempt["agent"],
+        attempt["schedule"],
+    )
+    if waiting is not None:
+        windows.shut(tx, now, waiting["id"], WindowState.SUCCEEDED, "by manual run")
+    return Close(state=WindowState.SUCCEEDED, why="manual run")
+
+
+def _settle_outage(
+    tx: Tx, now: int, attempt: Row, judgement: Judgement, decision: Wait | Close
+) -> Row | None:
+    agent, schedule = attempt["agent"], attempt["schedule"]
+    if judgement.verdict in GOOD:
+        return outages.close(tx, now, agent, schedule, "success")
+    if judgement.verdict is not Verdict.FAILED:
+        return outages.current(tx, agent, schedule)
+    lost = isinstance(decision, Close) and decision.state is WindowState.GIVEN_UP
+    kind = events.failure_kind(judgement)
+    return outages.bad_news(tx, now, agent, schedule, by=kind, failures=1, windows=1 if lost else 0)
+
+
+def _told(attempt: Row, window: Row | None, schedule: Row | None, ended: Ended) -> events.Told:
+    return events.Told(
+        number=attempt["number"],
+        max_attempts=schedule["max_attempts"] if schedule is not None else attempt["number"],
+        started_at=attempt["spawned_at"] or attempt["claimed_at"],
+        ended_at=ended.ended_at,
+        expected_at=window["expected_at"] if window is not None else None,
+        manual=attempt["kind"] == AttemptKind.MANUAL,
+        result=ended.result,
+    )
+
+
+def _events(
+    actor: Actor,
+    attempt: Row,
+    judgement: Judgement,
+    decision: Wait | Close,
+    told: events.Told,
+    outage: Row | None,
+    ended: Ended,
+) -> list[Event]:
+    source = events.Source(
+        agent=attempt["agent"],
+        schedule_id=attempt["schedule"],
+        host=actor.host,
+        window_id=attempt["window_id"],
+        attempt_id=attempt["id"],
+        outage_id=outage["id"] if outage is not None else None,
+    )
+    so_far = outages.so_far(outage) if outage is not None else None
+    found = events.of_attempt(source, judgement, decision, told, so_far)
+    if ended.escaped:
+        pids = ", ".join(str(pid) for pid in ended.escaped)
+        line = f"{attempt['agent']}/{attempt['schedule']}: process {pids} could not be killed"
+        found.append(events.of_system(Kind.PROCESS_ESCAPED, ended.ended_at, line))
+    return found
+
+
+def _audit(
+    tx: Tx,
+    actor: Actor,
+    attempt: Row,
+    window: Row | None,
+    judgement: Judgement,
+    ended: Ended,
+    outage: Row | None,
+) -> None:
+    now, exit = ended.ended_at, judgement.exit
+    names = {"agent": attempt["agent"], "schedule": attempt["schedule"]}
+    if isinstance(exit, Blocked):
+        more = {"plugin": exit.by, "suggest": exit.suggest}
+        record.append(tx, actor, now, "critical", "preflight_failed", **names, **more)
+    else:
+        good = judgement.verdict in GOOD
+        slug = tx.value("SELECT slug FROM schedules WHERE agent = ? AND id = ?", *names.values())
+        record.append(
+            tx,
+            actor,
+            now,
+            "notice" if good else "critical",
+            "agent_run",
+            **names,
+            slug=slug or "default",
+            manifest_sha256=attempt["manifest_sha256"],
+            exit_code=exits.legacy_code(exit),
+            duration_seconds=(now - (attempt["spawned_at"] or attempt["claimed_at"])) // 1000,
+            timed_out=isinstance(exit, TimedOut),
+        )
+    if judgement.verdict in GOOD and outage is not None:
+        record.append(
+            tx, actor, now, "notice", "agent_recovered", **names, attempts=attempt["number"]
+        )
+    closed = tx.one("SELECT * FROM windows WHERE id = ?", attempt["window_id"])
+    if closed is not None and closed["state"] == WindowState.GIVEN_UP:
+        code = exits.legacy_code(exit)
+        windows.audit_given_up(tx, actor, now, closed, code=code, stderr=ended.stderr.text)
+
+
+def _settle_schedule(
+    tx: Tx, now: int, attempt: Row, judgement: Judgement, decision: Wait | Close
+) -> None:
+    agent, schedule = attempt["agent"], attempt["schedule"]
+    found = health.after(judgement, decision, attempt["number"])
+    if found is not None:
+        windows.set_health(tx, agent, schedule, *found)
+    success = now if judgement.verdict in GOOD else None
+    # A queued window waits for this end (rules R4): let the planner look again.
+    tx.run(
+        "UPDATE schedules SET last_ended_at = ?1, last_result = ?2,"
+        " last_success_at = coalesce(?3, last_success_at),"
+        " next_due_at = CASE WHEN overlap = 'queue' AND next_due_at IS NOT NULL THEN ?1"
+        " ELSE next_due_at END WHERE agent = ?4 AND id = ?5",
+        now,
+        judgement.words,
+        success,
+        agent,
+        schedule,
+    )

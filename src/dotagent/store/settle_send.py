@@ -1,0 +1,105 @@
+"""After a send: the ledger, the delivery, its destination, the record, and what may go next.
+
+One transaction for all of it. Invariants: a delivery ends ``sent``, ``suppressed`` with a reason,
+or dead and announced; the outcome stands in the ledger as the driver gave it.
+"""
+
+from __future__ import annotations
+
+from sqlite3 import Row
+from typing import Any
+
+from dotagent.core.decide import after_send
+from dotagent.core.model import Outcome, Skipped, Unknown
+from dotagent.store import channels, outbox, record
+from dotagent.store.actor import Actor
+from dotagent.store.database import Tx
+from dotagent.store.outbox import Claim
+
+
+def settle(
+    tx: Tx,
+    actor: Actor,
+    now: int,
+    claimed: Claim,
+    outcome: Outcome,
+    *,
+    fingerprint: str,
+    u: float,
+    room: int,
+    gone: str | None = None,
+) -> list[Claim]:
+    """Record what a send brought and what follows; returns what may go next. ``fingerprint`` is
+    that of the address really used; ``gone`` says that the notifier is no longer there."""
+    row = tx.one("SELECT * FROM deliveries WHERE id = ?", claimed.delivery_id)
+    assert row is not None
+    destination = channels.known(tx, row, fingerprint)
+    verdict = after_send(
+        outcome,
+        now=now,
+        expires_at=row["expires_at"],
+        failures=destination["failures"],
+        plain=claimed.plain,
+        u=u,
+    )
+    _ledger(tx, now, claimed, outcome, fingerprint)
+    _audit(tx, actor, now, claimed, row, outcome)
+    touched = {fingerprint, row["fingerprint"]}
+    if verdict.row == "again":
+        doubtful = row["doubtful"] or isinstance(outcome, Unknown)
+        _again(tx, row, verdict.why, verdict.plain, fingerprint, doubtful)
+    else:
+        outbox.end(tx, now, row, verdict.row, verdict.why)
+    if gone is not None:
+        touched |= channels.removed(tx, actor, now, row, gone)
+    touched |= channels.after(tx, actor, now, row, fingerprint, verdict)
+    return outbox.claim(tx, actor, now, room, touched)
+
+
+def _ledger(tx: Tx, now: int, claimed: Claim, outcome: Outcome, fingerprint: str) -> None:
+    why = getattr(outcome, "why", None) or getattr(outcome, "receipt", None)
+    tx.run(
+        "UPDATE sends SET ended_at = ?, outcome = ?, why = ?, fingerprint = ?"
+        " WHERE delivery_id = ? AND number = ?",
+        now,
+        outcome_word(outcome),
+        why,
+        fingerprint,
+        claimed.delivery_id,
+        claimed.number,
+    )
+
+
+def outcome_word(outcome: Outcome) -> str:
+    """``Sent`` → ``sent``, ``RejectMessage`` → ``reject_message``: the word of product §5."""
+    name = type(outcome).__name__
+    return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")
+
+
+def _audit(tx: Tx, actor: Actor, now: int, claimed: Claim, row: Row, outcome: Outcome) -> None:
+    word = outcome_word(outcome)
+    ok = word in ("sent", "skipped")
+    fields: dict[str, Any] = {
+        "agent": tx.value("SELECT agent FROM events WHERE seq = ?", row["event_seq"]),
+        "plugin": f"notifier:{row['driver']}",
+        "plugin_kind": "notify",
+        "ok": ok,
+        "delivery": row["id"],
+        "number": claimed.number,
+        "outcome": word,
+    }
+    if isinstance(outcome, Skipped):
+        fields["reason"] = outcome.why
+    record.append(tx, actor, now, "info" if ok else "notice", "plugin_invoked", **fields)
+
+
+def _again(tx: Tx, row: Row, why: str, plain: bool, fingerprint: str, doubtful: bool) -> None:
+    tx.run(
+        "UPDATE deliveries SET state = 'pending', epoch = NULL, suspect = 0, crashes = 0,"
+        " reason = ?, plain = max(plain, ?), doubtful = ?, fingerprint = ? WHERE id = ?",
+        why,
+        int(plain),
+        int(doubtful),
+        fingerprint,
+        row["id"],
+    )

@@ -1,0 +1,131 @@
+"""Events into the store, and with them, in the same transaction, their deliveries (promise P1).
+
+Every notifier that asked gets a row: to be sent, or ``suppressed`` with the reason. A row whose
+order key is free has its ``turn`` at once; the outbox claims it in this very commit.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Set
+
+from dotagent.core.match import Match, Route, match
+from dotagent.core.model import AGENT_EVENTS, Event, Kind
+from dotagent.store.actor import Actor
+from dotagent.store.database import Tx
+
+_HOUR = 3_600_000
+BUDGET_MS = {
+    Kind.ATTEMPT_FAILED: _HOUR,
+    Kind.TIMED_OUT: _HOUR,
+    Kind.PREFLIGHT: _HOUR,
+    Kind.SUCCESS: _HOUR // 4,
+}
+"""How long an undelivered message is still worth sending (product §6); the rest: a day."""
+
+
+def tell(
+    tx: Tx,
+    actor: Actor,
+    now: int,
+    events: Iterable[Event],
+    *,
+    only: Set[tuple[str, str]] | None = None,
+) -> set[str]:
+    """Insert the events and a delivery for every notifier that asked. Returns the fingerprints
+    of the destinations that now have something to send."""
+    touched: set[str] = set()
+    for event in events:
+        seq = _insert(tx, event)
+        told = _end_told(tx, event)
+        parked = {row[0] for row in tx.all(_PARKED)}
+        for found in match(event, routes(tx, event), end_told=told, parked=parked, only=only):
+            deliver(tx, now, event, seq, found)
+            if found.quiet is None:
+                touched.add(found.route.fingerprint)
+    return touched
+
+
+_PARKED = "SELECT fingerprint FROM destinations WHERE parked_at IS NOT NULL"
+
+
+def _insert(tx: Tx, event: Event) -> int:
+    return tx.run(
+        "INSERT INTO events (kind, severity, at, agent, schedule, window_id, attempt_id,"
+        " outage_id, about, facts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        event.kind,
+        event.severity,
+        event.at,
+        event.agent,
+        event.schedule_id,
+        event.window_id,
+        event.attempt_id,
+        event.outage_id,
+        event.about,
+        json.dumps(dict(event.facts), ensure_ascii=False, separators=(",", ":")),
+    )
+
+
+def _end_told(tx: Tx, event: Event) -> bool:
+    """Whether this outage's first ``given_up`` or ``missed`` came before; remembers this one."""
+    if event.outage_id is None or event.kind not in (Kind.GIVEN_UP, Kind.MISSED):
+        return False
+    told = bool(tx.value("SELECT told FROM outages WHERE id = ?", event.outage_id))
+    tx.run("UPDATE outages SET told = 1 WHERE id = ?", event.outage_id)
+    return told
+
+
+def routes(tx: Tx, event: Event) -> list[Route]:
+    """The notifiers that may be asked: the agent's own, then the global ones it inherits."""
+    rows = tx.all(
+        "SELECT * FROM routing WHERE scope IN (?, '') ORDER BY scope = '', position", event.agent
+    )
+    if event.kind in AGENT_EVENTS and event.agent:
+        inherits = tx.value("SELECT inherits FROM agents WHERE name = ?", event.agent)
+        if inherits == 0:
+            rows = [row for row in rows if row["scope"]]
+    return [
+        Route(
+            scope=row["scope"],
+            notifier=row["notifier"],
+            name=row["name"],
+            driver=row["driver"],
+            fingerprint=row["fingerprint"],
+            events=frozenset(Kind(kind) for kind in json.loads(row["events"])),
+            remind=tuple(json.loads(row["remind"])),
+        )
+        for row in rows
+    ]
+
+
+def deliver(
+    tx: Tx, now: int, event: Event, seq: int, found: Match, *, resend_of: int | None = None
+) -> int:
+    """Insert one delivery: pending, or suppressed with its reason. Its id."""
+    route = found.route
+    order_key = "\x1f".join((route.scope, route.notifier, event.agent, event.schedule_id))
+    waiting = tx.value(
+        "SELECT 1 FROM deliveries WHERE order_key = ? AND state IN ('pending', 'sending') LIMIT 1",
+        order_key,
+    )
+    quiet = found.quiet
+    reason = "standing in for a parked channel" if found.stand_in else ""
+    return tx.run(
+        "INSERT INTO deliveries (event_seq, scope, notifier, name, driver, order_key, fingerprint,"
+        " state, reason, turn, created_at, expires_at, resend_of, ended_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        seq,
+        route.scope,
+        route.notifier,
+        route.name,
+        route.driver,
+        order_key,
+        route.fingerprint,
+        "pending" if quiet is None else "suppressed",
+        reason if quiet is None else quiet,
+        0 if waiting or quiet is not None else 1,
+        now,
+        now + BUDGET_MS.get(event.kind, 24 * _HOUR),
+        resend_of,
+        None if quiet is None else now,
+    )

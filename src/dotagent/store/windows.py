@@ -1,0 +1,170 @@
+"""Windows: closing one, and what must be said when it did not succeed (promise P1).
+
+Every way in which a window ends unsuccessfully without an attempt to settle passes through here:
+overtaken, stale, missed gaps, removal. Planning and attempts share it.
+"""
+
+from __future__ import annotations
+
+import json
+from sqlite3 import Row
+
+from dotagent.core import events, exits, health
+from dotagent.core.events import Source
+from dotagent.core.model import WindowState
+from dotagent.store import outages, record
+from dotagent.store.actor import Actor
+from dotagent.store.database import Tx
+from dotagent.store.tell import tell
+
+
+def set_health(tx: Tx, agent: str, schedule: str, word: str, reason: str) -> None:
+    tx.run(
+        "UPDATE schedules SET health = ?, reason = ? WHERE agent = ? AND id = ?",
+        word,
+        reason,
+        agent,
+        schedule,
+    )
+
+
+def shut(tx: Tx, now: int, window_id: int, state: WindowState, reason: str) -> None:
+    """The bare row: terminal state and reason. Whoever calls says what must be said."""
+    tx.run(
+        "UPDATE windows SET state = ?, reason = ?, closed_at = ?, next_at = NULL WHERE id = ?",
+        state,
+        reason,
+        now,
+        window_id,
+    )
+
+
+def give_up(tx: Tx, actor: Actor, now: int, window: Row, why: str) -> set[str]:
+    """Close a waiting window without success: ``given_up`` where something was tried, else
+    ``missed``. Returns destinations with something to send."""
+    if not window["attempts"]:
+        return miss(tx, actor, now, window, why)
+    shut(tx, now, window["id"], WindowState.GIVEN_UP, why)
+    outage = outages.bad_news(
+        tx, now, window["agent"], window["schedule"], by="given_up", windows=1
+    )
+    last = _last_attempt(tx, window["id"])
+    attempt_id, facts = (last["id"], _last_facts(last)) if last is not None else (None, _UNTOLD)
+    event = events.given_up(
+        _source(actor, window, outage["id"], attempt_id),
+        now,
+        why=why,
+        attempts=window["attempts"],
+        max_attempts=_max_attempts(tx, window),
+        last=facts,
+        expected_at=window["expected_at"],
+        outage=outages.so_far(outage),
+    )
+    audit_given_up(
+        tx,
+        actor,
+        now,
+        window,
+        code=int(str(facts["code"])),
+        stderr=last["stderr_tail"] if last is not None else "",
+    )
+    set_health(tx, window["agent"], window["schedule"], health.FAILING, f"gave up: {why}")
+    return tell(tx, actor, now, [event])
+
+
+_UNTOLD: dict[str, object] = {"words": "not known", "code": exits.LOST_CODE, "duration_ms": 0}
+
+
+def miss(tx: Tx, actor: Actor, now: int, window: Row, why: str) -> set[str]:
+    """Close a window (or a range of them) that nothing could run, and say so once."""
+    shut(tx, now, window["id"], WindowState.MISSED, why)
+    agent, schedule = window["agent"], window["schedule"]
+    outage = outages.bad_news(tx, now, agent, schedule, by="missed", windows=window["count"])
+    event = events.missed(
+        _source(actor, window, outage["id"], None),
+        now,
+        why=why,
+        first_at=window["expected_at"],
+        last_at=window["expected_to"] or window["expected_at"],
+        count=window["count"],
+        exact=bool(window["exact"]),
+        outage=outages.so_far(outage),
+    )
+    set_health(tx, agent, schedule, health.STALE, f"missed: {why}")
+    return tell(tx, actor, now, [event])
+
+
+def audit_given_up(tx: Tx, actor: Actor, now: int, window: Row, *, code: int, stderr: str) -> None:
+    record.append(
+        tx,
+        actor,
+        now,
+        "critical",
+        "agent_given_up",
+        agent=window["agent"],
+        schedule=window["schedule"],
+        attempts=window["attempts"],
+        last_exit=code,
+        stderr_tail=stderr[-AUDIT_TAIL:],
+    )
+
+
+AUDIT_TAIL = 4_096
+"""Characters of a tail that the record keeps: the log has the rest."""
+
+
+def _source(actor: Actor, window: Row, outage_id: int, attempt_id: int | None) -> Source:
+    return Source(
+        agent=window["agent"],
+        schedule_id=window["schedule"],
+        host=actor.host,
+        window_id=window["id"],
+        attempt_id=attempt_id,
+        outage_id=outage_id,
+    )
+
+
+def _last_attempt(tx: Tx, window_id: int) -> Row | None:
+    return tx.one(
+        "SELECT * FROM attempts WHERE window_id = ? AND ended_at IS NOT NULL"
+        " AND verdict != 'interrupted' ORDER BY id DESC LIMIT 1",
+        window_id,
+    )
+
+
+def _last_facts(attempt: Row) -> dict[str, object]:
+    return {
+        "words": attempt["words"],
+        "code": exits.legacy_code(exits.from_data(json.loads(attempt["exit"]))),
+        "duration_ms": attempt["ended_at"] - (attempt["spawned_at"] or attempt["claimed_at"]),
+    }
+
+
+def _max_attempts(tx: Tx, window: Row) -> int:
+    found = tx.value(
+        "SELECT max_attempts FROM schedules WHERE agent = ? AND id = ?",
+        window["agent"],
+        window["schedule"],
+    )
+    return int(found or window["attempts"])
+
+
+def close_stale(tx: Tx, actor: Actor, now: int) -> set[str]:
+    """Waiting windows whose deadline has passed can start no attempt any more (rules R7). Those of
+    a vanished root have no ``next_at``: they are judged when it returns (rules R9)."""
+    touched: set[str] = set()
+    late = "SELECT * FROM windows WHERE state = 'waiting' AND next_at <= ?1 AND deadline_at < ?1"
+    for window in tx.all(late, now):
+        touched |= give_up(tx, actor, now, window, "stale: its deadline passed before it could run")
+    return touched
+
+
+def next_wake(tx: Tx) -> int | None:
+    """When the next waiting window may be tried. One whose schedule's run lock is held is not
+    looked at: the end of that run frees it."""
+    at: int | None = tx.value(
+        "SELECT min(w.next_at) FROM windows w WHERE w.state = 'waiting' AND NOT EXISTS"
+        " (SELECT 1 FROM attempts a WHERE a.agent = w.agent AND a.schedule = w.schedule"
+        "  AND a.ended_at IS NULL)"
+    )
+    return at
