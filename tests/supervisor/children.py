@@ -1,0 +1,131 @@
+"""Real children for the tests: scripts on disk, orders for them, and proof that none is left."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from dotagent.core.model import Ended, NotStarted
+from dotagent.ports import Child, Order
+from dotagent.supervisor.aside import aside
+from dotagent.supervisor.orphans import MARKER_NAME, LostAttempt
+from dotagent.supervisor.pack import Kernel
+from dotagent.supervisor.spawner import RealSpawner
+from dotagent.supervisor.table import Row, machine_table
+from dotagent.supervisor.watch import watch_exit
+
+NOW = 1_800_000_000_000
+
+
+class StillClock:
+    """A wall clock that stands: what is measured here is measured by real children."""
+
+    def now(self) -> int:
+        return NOW
+
+    def monotonic(self) -> int:
+        return time.monotonic_ns() // 1_000_000
+
+    async def sleep_until(self, at: int) -> None:
+        await asyncio.get_running_loop().create_future()
+
+
+class Field:
+    """A folder for one test's scripts, and a spawner for them."""
+
+    def __init__(self, folder: Path, marker: str) -> None:
+        self.folder = folder
+        self.marker = marker
+        self.spawner = RealSpawner(StillClock())
+        self.log = folder / "logs" / "agent.log"
+        self.result = folder / "result"
+
+    def script(self, body: str, name: str = "run.sh", head: str = "#!/bin/bash") -> Path:
+        """An executable script."""
+        path = self.folder / name
+        path.write_text(f"{head}\n{body}\n")
+        path.chmod(0o755)
+        return path
+
+    def order(self, *argv: str, **changes: Any) -> Order:
+        """An order for ``argv`` with a long timeout and no waiting anywhere else."""
+        env = {"PATH": os.environ["PATH"], MARKER_NAME: self.marker, "F": str(self.folder)}
+        order = Order(
+            argv=argv,
+            cwd=str(self.folder),
+            env=env | changes.pop("env", {}),
+            marker=self.marker,
+            timeout_ms=30_000,
+            log_path=str(self.log),
+            result_path=str(self.result),
+        )
+        return replace(order, **changes)
+
+    async def start(self, body: str, **changes: Any) -> Child:
+        """Start a bash script."""
+        child = await self.spawner.start(self.order(str(self.script(body)), **changes))
+        assert not isinstance(child, NotStarted), child.why
+        return child
+
+    async def run(self, body: str, **changes: Any) -> Ended:
+        """Run a bash script to its end."""
+        return await (await self.start(body, **changes)).wait()
+
+    async def refused(self, *argv: str, **changes: Any) -> NotStarted:
+        """The reason why ``argv`` cannot be started."""
+        answer = await self.spawner.start(self.order(*argv, **changes))
+        assert isinstance(answer, NotStarted)
+        return answer
+
+    def fifo(self, name: str) -> Path:
+        """A FIFO in the folder: opening it for reading waits for the script to write."""
+        path = self.folder / name
+        os.mkfifo(path)
+        return path
+
+    def left(self) -> list[Row]:
+        """Processes that bear this test's marker."""
+        return LostAttempt(machine_table(), self.marker, None, None).survivors()
+
+    def with_kernel(self, **changes: Any) -> None:
+        """Use a spawner whose system differs."""
+        patience_ms = changes.pop("patience_ms", 5_000)
+        kernel = replace(Kernel(table=machine_table(), watch=watch_exit), **changes)
+        self.spawner = RealSpawner(StillClock(), kernel=kernel, patience_ms=patience_ms)
+
+
+@contextmanager
+def powerless() -> Iterator[None]:
+    """Root becomes somebody who may not signal root's processes (credentials(7), kill(2))."""
+    nobody = 65534
+    os.setresuid(nobody, nobody, 0)
+    try:
+        yield
+    finally:
+        os.setresuid(0, 0, 0)
+
+
+async def heard(fifo: Path) -> str:
+    """What the script writes to ``fifo``, once it has."""
+    return (await aside(fifo.read_text, 20_000)).strip()
+
+
+async def tell(fifo: Path) -> None:
+    """Let the script that reads a line from ``fifo`` go on."""
+    await aside(lambda: fifo.write_text("go\n"), 20_000)
+
+
+def fields(test: str, folder: Path) -> Iterator[Field]:
+    """A field whose processes end with the test."""
+    field = Field(folder, f"test-{os.getpid()}-{test}-{time.monotonic_ns()}")
+    yield field
+    for row in field.left():
+        with suppress(ProcessLookupError):
+            os.kill(row.pid, signal.SIGKILL)
