@@ -1,0 +1,70 @@
+"""Sends a delivery through a plugin: ``driver = "plugin"`` and the legacy hooks (contract §10).
+
+The plugin gets the ``message`` of dotagent 0.1.x; what is ours stands beside it. Invariant: what is
+certain to have failed is tried again; a sink that may have done its work is not asked twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dotagent.core.model import Outcome, RejectMessage, Retry, Sent, Unknown
+from dotagent.core.secret import Redactor
+from dotagent.plugins import client, find
+from dotagent.plugins.client import Answer, End, PluginKind
+from dotagent.ports import Parcel, Speak
+
+
+class PluginSender:
+    """The ``Sender`` of plugins. ``env`` is all that a plugin inherits."""
+
+    def __init__(self, speak: Speak, dirs: Sequence[str], env: Mapping[str, str]) -> None:
+        self._speak = speak
+        self._dirs = dirs
+        self._env = env
+
+    async def send(self, parcel: Parcel) -> Outcome:
+        """One try, inside the parcel's total deadline."""
+        settings, message = parcel.settings, parcel.message
+        purpose = PluginKind(settings.get("purpose", "notify"))
+        # A stat may wait for a network share that has gone away: not on the loop.
+        found = await asyncio.to_thread(find.find, str(settings["name"]), self._dirs)
+        if isinstance(found, find.Missing):
+            return Retry(why=found.why)
+        extra: Mapping[str, Any] = {
+            "delivery": message.key,
+            "title": message.title,
+            "text": message.line,
+            "severity": message.severity,
+        }
+        payload = client.payload(
+            kind=purpose,
+            agent=message.agent or "dotagent",
+            schedule=message.schedule_id,
+            event=message.kind,
+            message=message.legacy,
+            config=settings.get("config"),
+            extra=extra,
+        )
+        answer = await client.invoke(
+            self._speak,
+            found.path,
+            payload,
+            self._env,
+            parcel.timeout_ms,
+            redactor=Redactor(parcel.secrets),
+        )
+        return _outcome(answer, purpose)
+
+
+def _outcome(answer: Answer, purpose: PluginKind) -> Outcome:
+    why = answer.error or ""
+    if answer.ok:
+        return Sent()
+    if answer.end in (End.NOT_STARTED, End.REFUSED):
+        return Retry(why=why)
+    if purpose is PluginKind.SINK:
+        return RejectMessage(why=f"{why}; it may have been stored, so it is not sent again")
+    return Unknown(why=why)
