@@ -1,0 +1,92 @@
+"""What a driver file says about itself, read once into a record.
+
+A driver is one module of ``dotagent.drivers`` (or of an entry point): ``Config``, ``TARGET``,
+``SECRETS``, ``PACE``, ``LIMITS``, a docstring with a TOML example, and either ``request`` with
+``classify`` (plain HTTP, pure) or ``async send`` (everything else).
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, fields, is_dataclass
+from types import ModuleType
+from typing import Any
+
+from dotagent.core.errors import UsageError
+from dotagent.core.model import Message, Outcome
+from dotagent.ports import Pace, Request, Response, Tools
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """The most a service takes of something, and where it says so."""
+
+    of: str
+    most: int
+    unit: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Driver:
+    """A loaded driver. Either ``request`` and ``classify`` are set, or ``send`` is."""
+
+    name: str
+    config: type[Any]
+    target: tuple[str, ...]
+    """The settings that make up its destination."""
+    secrets: tuple[str, ...]
+    """The settings that must appear nowhere."""
+    pace: Pace
+    limits: tuple[Limit, ...]
+    doc: str
+    request: Callable[[Any, Message, bool], Request] | None = None
+    classify: Callable[[Response], Outcome] | None = None
+    send: Callable[[Tools, Any, Message], Awaitable[Outcome]] | None = None
+
+
+def read(name: str, module: ModuleType) -> Driver:
+    """The driver in ``module``; UsageError names what it lacks."""
+    config = getattr(module, "Config", None)
+    if not (isinstance(config, type) and is_dataclass(config)):
+        raise _lacks(name, "a Config dataclass")
+    request, classify = getattr(module, "request", None), getattr(module, "classify", None)
+    send = getattr(module, "send", None)
+    if not ((callable(request) and callable(classify)) or callable(send)):
+        raise _lacks(name, "request and classify, or an async send")
+    keys = {field.name.removesuffix("_") for field in fields(config)}
+    for label in ("TARGET", "SECRETS"):
+        if strangers := sorted(set(getattr(module, label, ())) - keys):
+            raise _lacks(name, f"the setting {strangers[0]!r} that its {label} names")
+    return Driver(
+        name=name,
+        config=config,
+        target=tuple(getattr(module, "TARGET", ())),
+        secrets=tuple(getattr(module, "SECRETS", ())),
+        pace=getattr(module, "PACE", Pace()),
+        limits=tuple(getattr(module, "LIMITS", ())),
+        doc=module.__doc__ or "",
+        request=request,
+        classify=classify,
+        send=send,
+    )
+
+
+def _lacks(name: str, what: str) -> UsageError:
+    return UsageError(f"driver {name!r} cannot be used: it lacks {what}")
+
+
+def example(driver: Driver) -> str:
+    """The TOML of its docstring: the indented block that starts with ``[[notifiers]]``."""
+    lines = driver.doc.splitlines()
+    starts = [at for at, line in enumerate(lines) if line.strip() == "[[notifiers]]"]
+    if not starts:
+        return ""
+    indent = lines[starts[0]].index("[")
+    block = []
+    for line in lines[starts[0] :]:
+        if line.strip() and len(line) - len(line.lstrip()) < indent:
+            break
+        block.append(line)
+    return textwrap.dedent("\n".join(block)).strip() + "\n"

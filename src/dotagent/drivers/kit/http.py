@@ -1,0 +1,269 @@
+"""The one HTTP client of all drivers: pooled, without redirects, cookies or netrc.
+
+Invariants: the body read and the body unpacked are bounded; a ``Journey`` knows at every moment
+whether anything can have reached the service; no exception's own text, which may hold the address,
+gets into an outcome.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+from yarl import URL
+
+from dotagent.core.model import (
+    Outcome,
+    RejectDestination,
+    RejectMessage,
+    Retry,
+    Unknown,
+    Unsupported,
+)
+from dotagent.drivers.kit import proxy as proxies
+from dotagent.drivers.kit.resolve import Lookup, Resolver, look_up
+from dotagent.drivers.kit.wire import url_problem
+from dotagent.ports import Request, Response
+
+BODY_CAP = 64 * 1024
+"""Bytes of an answer that are looked at; no service says anything of use beyond."""
+
+_HEADS = ("User-Agent", "Content-Type", "Accept-Encoding")
+"""What aiohttp would add by itself; a driver sends exactly the headers it names."""
+
+_NO_ADDRESS = "the address is not a valid http:// or https:// address"
+_KEEP_ALIVE_S = 15
+_UNBOUNDED = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
+"""The deadline is the kit's, around everything, not the library's."""
+
+
+class Undelivered(Exception):
+    """No usable answer came; ``outcome`` says what that means."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(type(outcome).__name__)
+        self.outcome = outcome
+
+
+@dataclass(slots=True)
+class Journey:
+    """How far one request got. ``connected``: bytes of it may have reached the other side."""
+
+    host: str = "the service"
+    connected: bool = False
+    status: int | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytearray = field(default_factory=bytearray)
+    complete: bool = False
+
+    def response(self) -> Response | None:
+        """What has been received of the answer; None before its status."""
+        if self.status is None:
+            return None
+        body = unpack(self.headers.get("content-encoding", ""), bytes(self.body))
+        return Response(status=self.status, headers=self.headers, body=body)
+
+    def lost(self, why: str) -> Outcome:
+        """No answer, and none will come: repeatable only if nothing can have arrived."""
+        return Unknown(why=why) if self.connected else Retry(why=why)
+
+
+def unpack(encoding: str, body: bytes) -> bytes:
+    """The body without its gzip or deflate packing, at most ``BODY_CAP`` of it; as it came if it
+    cannot be unpacked."""
+    if encoding.strip().lower() not in ("gzip", "x-gzip", "deflate"):
+        return body[:BODY_CAP]
+    try:
+        return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(body, BODY_CAP)
+    except zlib.error:
+        return body[:BODY_CAP]
+
+
+async def _arrived(_session: Any, context: SimpleNamespace, _params: Any) -> None:
+    journey = context.trace_request_ctx
+    journey.connected = True
+
+
+def _tracing() -> aiohttp.TraceConfig:
+    trace = aiohttp.TraceConfig()
+    trace.on_connection_create_end.append(_arrived)
+    trace.on_connection_reuseconn.append(_arrived)
+    return trace
+
+
+class Client:
+    """Performs requests. One pool of connections per proxy and private CA."""
+
+    def __init__(self, env: Mapping[str, str], lookup: Lookup = look_up) -> None:
+        """``env`` is read for proxies only; ``lookup`` finds the addresses of a host."""
+        self._env = env
+        self._lookup = lookup
+        self._sessions: dict[tuple[str | None, str | None, int], aiohttp.ClientSession] = {}
+
+    async def close(self) -> None:
+        """Close every connection."""
+        sessions = list(self._sessions.values())
+        self._sessions.clear()
+        for session in sessions:
+            await session.close()
+
+    async def perform(
+        self, request: Request, journey: Journey, *, proxy: str | None, ca_file: str | None
+    ) -> Response:
+        """Send ``request`` and return its answer, noting in ``journey`` how far it got. Raises
+        Undelivered. The caller sets the deadline, and may take a partial answer from ``journey``.
+        """
+        url = _url(request.url)
+        journey.host = url.host_port_subcomponent or "the service"
+        headers = _headers(request)
+        through = _proxy(request.url, proxy, self._env)
+        session = self._session(through, ca_file)
+        try:
+            async with session.request(
+                request.method,
+                url,
+                data=request.body or None,
+                headers=headers,
+                proxy=through,
+                allow_redirects=False,
+                trace_request_ctx=journey,
+            ) as answer:
+                journey.status = answer.status
+                journey.headers.update({k.lower(): v for k, v in answer.headers.items()})
+                await _drink(answer, journey)
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            if (partial := journey.response()) is not None:
+                return partial
+            raise Undelivered(explain(error, journey)) from None
+        response = journey.response()
+        assert response is not None
+        return response
+
+    def _session(self, through: str | None, ca_file: str | None) -> aiohttp.ClientSession:
+        key = (through, ca_file, _stamp(ca_file))
+        session = self._sessions.get(key)
+        if session is None:
+            session = self._sessions[key] = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    limit=0,
+                    ssl=_trust(ca_file) if ca_file else True,
+                    resolver=Resolver(self._lookup),
+                    keepalive_timeout=_KEEP_ALIVE_S,
+                ),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=_UNBOUNDED,
+                trust_env=False,  # netrc would come with it
+                auto_decompress=False,
+                skip_auto_headers=_HEADS,
+                trace_configs=[_tracing()],
+            )
+        return session
+
+
+async def _drink(answer: aiohttp.ClientResponse, journey: Journey) -> None:
+    while len(journey.body) < BODY_CAP:
+        chunk = await answer.content.readany()
+        if not chunk:
+            journey.complete = True
+            return
+        journey.body += chunk
+    # The rest is not worth reading; aiohttp then gives the connection up.
+    del journey.body[BODY_CAP:]
+    journey.complete = True
+
+
+# ----------------------------------------------------------------------------- before the request
+
+
+def _url(text: str) -> URL:
+    """The address exactly as written where that is plain ASCII, else encoded."""
+    try:
+        url = URL(text, encoded=text.isascii()) if url_problem(text) is None else None
+    except ValueError:
+        url = None
+    if url is None or not url.host:
+        raise Undelivered(RejectDestination(why=_NO_ADDRESS))
+    return url.with_fragment(None)
+
+
+def _headers(request: Request) -> dict[str, str]:
+    for name, value in request.headers:
+        if not (f"{name}{value}".isascii() and f"{name}{value}".isprintable()):
+            why = f"the header {name!r} holds a character that no header may hold"
+            raise Undelivered(RejectMessage(why=why))
+    return dict(request.headers)
+
+
+def _proxy(url: str, wanted: str | None, env: Mapping[str, str]) -> str | None:
+    through = proxies.choose(url, wanted, env)
+    if through is not None and not through.startswith(("http://", "https://")):
+        kind = through.partition("://")[0][:20]
+        raise Undelivered(Unsupported(why=f"a {kind} proxy is set; only http and https are known"))
+    return through
+
+
+def _stamp(ca_file: str | None) -> int:
+    """Changes when the file is replaced, so that a renewed CA is taken up without a restart."""
+    try:
+        return os.stat(ca_file).st_mtime_ns if ca_file else 0
+    except OSError:
+        return 0
+
+
+def _trust(ca_file: str) -> ssl.SSLContext:
+    """Trust what this file vouches for, and nothing else: as ``curl --cacert``."""
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:  # ssl.SSLError is one
+        why = "holds no certificate" if isinstance(error, ssl.SSLError) else "cannot be read"
+        raise Undelivered(RejectDestination(why=f"ca_file {ca_file} {why}")) from None
+
+
+# ------------------------------------------------------------------------------ what went wrong
+
+
+def explain(error: Exception, journey: Journey) -> Outcome:
+    """What a failed exchange means. Only the class and the error number of ``error`` are used."""
+    host = journey.host
+    match error:
+        case aiohttp.ClientConnectorDNSError():
+            return Retry(why=f"the address of host {host} cannot be found ({_reason(error)})")
+        case aiohttp.ClientProxyConnectionError():
+            return Retry(why=f"the proxy for {host} cannot be reached ({_reason(error)})")
+        case aiohttp.ClientHttpProxyError():
+            return Retry(why=f"the proxy refused a connection to {host} (status {error.status})")
+        case aiohttp.ClientConnectorCertificateError():
+            hint = "; set ca_file if it is your own"
+            return Retry(why=f"the certificate of {host} is not trusted ({_reason(error)}){hint}")
+        case aiohttp.ClientSSLError() | ssl.SSLError() if not journey.connected:
+            return Retry(why=f"no secure connection with {host} ({_reason(error)})")
+        case aiohttp.ClientConnectorError():
+            return Retry(why=f"no connection to {host} ({_reason(error)})")
+        case aiohttp.InvalidURL():
+            return RejectDestination(why=_NO_ADDRESS)
+        case aiohttp.ClientResponseError():
+            return journey.lost(f"what {host} answered is not HTTP")
+    return journey.lost(f"{host} closed the connection before it answered")
+
+
+def _reason(error: Exception) -> str:
+    """The system's words for an error number, or the kind of TLS error."""
+    cause: BaseException = error
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        cause = error.certificate_error
+    elif isinstance(error, aiohttp.ClientConnectorError):
+        cause = error.os_error
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return cause.verify_message
+    if isinstance(cause, ssl.SSLError):
+        return (cause.reason or "TLS error").replace("_", " ").lower()
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return getattr(cause, "strerror", None) or "no answer"
+    number = getattr(cause, "errno", None)
+    return os.strerror(number) if number and number > 0 else "unreachable"

@@ -1,0 +1,221 @@
+"""Sends one parcel by its driver: configure, build, perform, classify, keep secrets back.
+
+Invariants: ``send`` never raises but for its own cancellation, never takes longer than the parcel
+allows, and nothing it returns holds a secret. A driver's fault is an outcome like any other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePath
+from typing import Any
+
+from dotagent.core.errors import UsageError
+from dotagent.core.model import (
+    Outcome,
+    RejectDestination,
+    RejectMessage,
+    Retry,
+    Sent,
+    Unknown,
+    Unsupported,
+)
+from dotagent.core.structure import structure
+from dotagent.drivers.kit import registry
+from dotagent.drivers.kit.driver import Driver
+from dotagent.drivers.kit.http import Client, Journey, Undelivered
+from dotagent.drivers.kit.redact import seal
+from dotagent.drivers.kit.wire import by_status, with_wait
+from dotagent.ports import Clock, Parcel, Request, Response, Speak
+
+_MOST_CONFIGS = 1_000
+
+Load = Callable[[str], Driver | None]
+
+
+class Kit:
+    """The ``Sender`` of all drivers. Lives in one event loop; ``close`` it at its end."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        speak: Speak,
+        env: Mapping[str, str],
+        attempt_env: Mapping[str, str] | None = None,
+        load: Load = registry.load,
+    ) -> None:
+        """``env`` is read for proxies only; ``attempt_env`` is what helper programs get."""
+        self._clock = clock
+        self._speak = speak
+        self._attempt_env = attempt_env if attempt_env is not None else env
+        self._load = load
+        self._client = Client(env)
+        self._configs: dict[tuple[str, str], Any] = {}
+
+    async def __aenter__(self) -> Kit:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close every connection. Nothing may be sent after this."""
+        await self._client.close()
+
+    async def send(self, parcel: Parcel) -> Outcome:
+        """One try, inside the parcel's total deadline."""
+        try:
+            driver = self._load(parcel.driver)
+        except UsageError as error:
+            return seal(Unsupported(why=error.message), parcel.secrets)
+        if driver is None:
+            return Unsupported(why=f"this version cannot send by {parcel.driver}")
+        secrets = (*parcel.secrets, *_settings(driver, parcel), parcel.proxy or "")
+        config = self._configured(driver, parcel.settings)
+        if isinstance(config, RejectDestination):
+            return seal(config, secrets)
+        trip = _Trip(client=self._client, parcel=parcel, driver=driver)
+        tools = _Tools(
+            clock=self._clock, speak=self._speak, attempt_env=self._attempt_env, trip=trip
+        )
+        return seal(await self._by_deadline(trip, tools, config), secrets)
+
+    def _configured(self, driver: Driver, settings: Mapping[str, Any]) -> Any:
+        """The driver's record, or why there is none; the same settings are read once."""
+        key = (driver.name, repr(settings))
+        if (known := self._configs.get(key)) is not None:
+            return known
+        config, problems = structure(settings, driver.config)
+        if config is None:
+            wrong = "; ".join(f"{p.path} {p.message}" for p in problems if p.fatal)
+            return RejectDestination(why=f"the {driver.name} settings cannot be used: {wrong}")
+        if len(self._configs) >= _MOST_CONFIGS:
+            self._configs.clear()
+        self._configs[key] = config
+        return config
+
+    async def _by_deadline(self, trip: _Trip, tools: _Tools, config: Any) -> Outcome:
+        deadline = asyncio.timeout(trip.parcel.timeout_ms / 1_000)
+        try:
+            async with deadline:
+                return await self._deliver(trip, tools, config)
+        except Undelivered as error:
+            return error.outcome
+        except Exception as error:
+            if deadline.expired():
+                return self._late(trip)
+            return trip.fault(error)
+
+    async def _deliver(self, trip: _Trip, tools: _Tools, config: Any) -> Outcome:
+        driver, parcel = trip.driver, trip.parcel
+        if driver.send is not None:
+            return await driver.send(tools, config, parcel.message)
+        assert driver.request is not None
+        request = driver.request(config, parcel.message, parcel.plain)
+        response = await trip.perform(request)
+        return self._judge(trip, response)
+
+    def _judge(self, trip: _Trip, response: Response) -> Outcome:
+        return judge(trip.driver, response, complete=trip.last.complete, now=self._clock.now())
+
+    def _late(self, trip: _Trip) -> Outcome:
+        """The deadline has passed; an answer that had begun still counts."""
+        within = f"within {trip.parcel.timeout_ms / 1_000:g} s"
+        response = trip.last.response()
+        if response is not None and trip.driver.classify is not None:
+            try:
+                return self._judge(trip, response)
+            except Exception as error:
+                return trip.fault(error)
+        if not trip.journeys:
+            return Unknown(why=f"{trip.driver.name} did not finish {within}")
+        what = "no answer from" if trip.last.connected else "no connection to"
+        why = f"{what} {trip.last.host} {within}"
+        return Unknown(why=why) if trip.connected else Retry(why=why)
+
+
+def judge(driver: Driver, response: Response, *, complete: bool, now: int) -> Outcome:
+    """What an answer means: the driver's reading, and ``Retry-After``.
+
+    ``complete`` is false where the connection ended inside the body: a refusal is one all the same,
+    but a success counts only if the driver found it in what came."""
+    assert driver.classify is not None
+    outcome = driver.classify(response)
+    if isinstance(outcome, Sent) and not 200 <= response.status < 300:
+        return by_status(driver.name, response)
+    if not complete and response.status < 300 and not isinstance(outcome, Sent):
+        return Unknown(why=f"the answer of {driver.name} broke off")
+    return with_wait(outcome, response, now)
+
+
+def _settings(driver: Driver, parcel: Parcel) -> list[str]:
+    """The values of the settings that the driver calls secret, whatever their shape."""
+    found: list[str] = []
+    waiting = [parcel.settings.get(name) for name in driver.secrets]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, Mapping):
+            waiting.extend(value.values())
+        elif isinstance(value, list | tuple):
+            waiting.extend(value)
+        elif value is not None:
+            found.append(str(value))
+    return found
+
+
+@dataclass(slots=True, kw_only=True)
+class _Trip:
+    """One send: its parcel, and every request made for it."""
+
+    client: Client
+    parcel: Parcel
+    driver: Driver
+    journeys: list[Journey] = field(default_factory=list)
+
+    @property
+    def last(self) -> Journey:
+        return self.journeys[-1] if self.journeys else Journey()
+
+    @property
+    def connected(self) -> bool:
+        return any(journey.connected for journey in self.journeys)
+
+    async def perform(self, request: Request) -> Response:
+        journey = Journey()
+        self.journeys.append(journey)
+        return await self.client.perform(
+            request, journey, proxy=self.parcel.proxy, ca_file=self.parcel.ca_file
+        )
+
+    def fault(self, error: Exception) -> Outcome:
+        """A mistake in the driver itself. Before anything was sent another rendering may pass;
+        after that nobody knows what happened."""
+        frames = traceback.extract_tb(error.__traceback__)
+        place = f" at {PurePath(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+        why = f"the {self.driver.name} driver failed: {type(error).__name__}{place}"
+        if self.connected or self.driver.send is not None:
+            return Unknown(why=why)
+        return RejectMessage(why=why)
+
+
+class _Tools:
+    """``ports.Tools`` for one send."""
+
+    def __init__(
+        self, *, clock: Clock, speak: Speak, attempt_env: Mapping[str, str], trip: _Trip
+    ) -> None:
+        self.clock = clock
+        self.speak = speak
+        self.attempt_env = attempt_env
+        self._trip = trip
+
+    async def http(self, request: Request) -> Response:
+        """Perform one request. A 2xx that broke off is no answer: it may lack its meaning."""
+        response = await self._trip.perform(request)
+        if not self._trip.last.complete and response.status < 300:
+            raise Undelivered(Unknown(why=f"the answer of {self._trip.last.host} broke off"))
+        return response

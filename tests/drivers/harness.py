@@ -1,0 +1,60 @@
+"""What driver tests share: a message, a parcel, a kit whose clock stands still."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dotagent.core.model import Kind, Message, Severity
+from dotagent.drivers.kit import registry
+from dotagent.drivers.kit.sender import Kit, Load
+from dotagent.ports import Parcel, Spoken
+
+NOW = 1_790_000_000_000
+
+
+class StoppedClock:
+    """Always the same moment."""
+
+    def now(self) -> int:
+        return NOW
+
+    def monotonic(self) -> int:
+        return 0
+
+    async def sleep_until(self, at: int) -> None:
+        raise AssertionError("no driver waits")
+
+
+async def no_helper(
+    argv: Sequence[str], stdin: bytes, env: Mapping[str, str] | None, deadline_ms: int
+) -> Spoken:
+    """For drivers that start no helper program."""
+    raise AssertionError(f"started {argv[0]}")
+
+
+def kit(env: Mapping[str, str] | None = None, load: Load = registry.load) -> Kit:
+    """A kit as the daemon has it, apart from its clock."""
+    return Kit(clock=StoppedClock(), speak=no_helper, env=env or {}, load=load)
+
+
+def message(
+    line: str = "disk/daily: attempt 2 of 3 failed", tail: str = "", **more: Any
+) -> Message:
+    """A message as ``render`` makes it."""
+    facts: dict[str, Any] = {"title": "disk", "agent": "disk", "schedule_id": "daily"} | more
+    return Message(
+        key="01J0-delivery-1",
+        kind=Kind.ATTEMPT_FAILED,
+        severity=Severity.WARNING,
+        at=NOW,
+        line=line,
+        tail=tail,
+        **facts,
+    )
+
+
+def parcel(driver: str, settings: Mapping[str, Any], **more: Any) -> Parcel:
+    """A delivery that is ready to go out."""
+    text = more.pop("message", message())
+    return Parcel(driver=driver, settings=settings, message=text, **more)
