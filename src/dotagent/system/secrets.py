@@ -1,0 +1,154 @@
+"""The secrets file: where it is, whether it may be used, what it holds (contract §12).
+
+Invariants: what is checked is what is read (opened, then ``fstat``); a file that anybody else owns
+or can open is refused whole; no content of it, a name included, appears in a problem, a warning or
+a ``repr``.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from shlex import quote
+
+from dotagent.core import secretsfile
+from dotagent.system.paths import Paths
+from dotagent.system.trust import Trust, user_name
+
+VARIABLE = "DOTAGENT_SECRETS_FILE"
+MAX_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secrets:
+    """What was loaded. With a ``problem`` nothing was: whoever held an earlier load drops it."""
+
+    path: str
+    source: str
+    """Who named the path: ``config.toml``, ``DOTAGENT_SECRETS_FILE`` or ``default``."""
+    present: bool = False
+    values: Mapping[str, str] = field(default_factory=dict, repr=False)
+    references: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Names whose values are still to be fetched from 1Password; they are not in ``values``."""
+    problem: str | None = None
+    hint: str | None = None
+    warnings: tuple[str, ...] = ()
+
+
+class _Refused(Exception):
+    def __init__(self, problem: str, hint: str | None = None) -> None:
+        super().__init__()
+        self.problem = problem
+        self.hint = hint
+
+
+def load(paths: Paths, config_file: str, env: Mapping[str, str]) -> Secrets:
+    """Load the secrets file. ``config_file``: what config.toml names, or ``""``. A file that is
+    not there is no problem: secrets are optional."""
+    path, source, warnings = _locate(paths, config_file, env)
+    try:
+        data = _read(path)
+        if data is None:
+            return Secrets(
+                path=path, source=source, warnings=(*warnings, *_not_there(path, source))
+            )
+        parsed = secretsfile.parse(data)
+        if isinstance(parsed, secretsfile.Bad):
+            raise _Refused(f"line {parsed.line} of {path} {parsed.reason}")
+    except _Refused as refused:
+        return Secrets(
+            path=path,
+            source=source,
+            present=True,
+            problem=refused.problem,
+            hint=refused.hint,
+            warnings=warnings,
+        )
+    return Secrets(
+        path=path,
+        source=source,
+        present=True,
+        values=parsed.values,
+        references=parsed.references,
+        warnings=(*warnings, *_remarks(path, parsed)),
+    )
+
+
+def _locate(
+    paths: Paths, config_file: str, env: Mapping[str, str]
+) -> tuple[str, str, tuple[str, ...]]:
+    """The path, who named it, and a warning for each name that was passed over."""
+    warnings: list[str] = []
+    for source, named in (("config.toml", config_file), (VARIABLE, env.get(VARIABLE, ""))):
+        if os.path.isabs(named) and "\0" not in named:
+            return named, source, tuple(warnings)
+        if named:
+            warnings.append(
+                f"the secrets file that {source} names is ignored: it is no absolute path"
+            )
+    return paths.secrets, "default", tuple(warnings)
+
+
+def _read(path: str) -> bytes | None:
+    """The bytes of a file that only the user can read; None if there is none. Raises _Refused."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _Refused(f"{path} cannot be opened: {error.strerror}") from error
+    try:
+        _check(path, os.fstat(fd))
+        with open(fd, "rb", closefd=False) as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise _Refused(f"{path} cannot be read: {error.strerror}") from error
+    finally:
+        os.close(fd)
+    if len(data) > MAX_BYTES:
+        raise _Refused(f"{path} is larger than {MAX_BYTES // 1024} KiB")
+    return data
+
+
+def _check(path: str, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise _Refused(f"{path} is not a regular file")
+    if not Trust().owns(status):
+        owner, us = user_name(status.st_uid), user_name(os.geteuid())
+        raise _Refused(
+            f"{path} belongs to {owner}, neither to you nor to root",
+            f"sudo chown {us} {quote(path)}",
+        )
+    mode = stat.S_IMODE(status.st_mode)
+    if mode & 0o077:
+        raise _Refused(f"{path} has mode {mode:o}: others can open it", f"chmod 600 {quote(path)}")
+
+
+def _not_there(path: str, source: str) -> tuple[str, ...]:
+    return () if source == "default" else (f"{path}, named by {source}, does not exist",)
+
+
+def _remarks(path: str, parsed: secretsfile.Parsed) -> tuple[str, ...]:
+    """What a person should know of a file that is in force."""
+    remarks = [
+        f"line {line} of {path} gives a name another value; the last one holds"
+        for line in parsed.repeated
+    ]
+    if count := len(parsed.references):
+        values = "1 value is" if count == 1 else f"{count} values are"
+        remarks.append(f"{values} kept by 1Password (op://) and not loaded")
+    if writers := _folder_problem(path):
+        remarks.append(writers)
+    return tuple(remarks)
+
+
+def _folder_problem(path: str) -> str | None:
+    """Whoever can write the folder can put another of the user's files in the secrets' place."""
+    folder = os.path.dirname(os.path.realpath(path))
+    try:
+        problem = Trust().problem(folder, os.stat(folder), path)
+    except OSError:
+        return None  # gone since: what was read was read
+    return None if problem is None else f"{problem.message}; {problem.hint}"

@@ -1,0 +1,45 @@
+"""The last good copy is there whole, or not at all."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from dotagent.core.errors import HomeError
+from dotagent.system import goodcopy
+
+
+def test_a_copy_comes_back_byte_for_byte(tmp_path: Path) -> None:
+    """What was accepted once can be parsed again, and nobody else can read it."""
+    path = str(tmp_path / "disk.toml")
+    goodcopy.write(path, b"[agent]\r\nname = 'disk'\xff")
+
+    assert b"[agent]\r\nname = 'disk'\xff" == goodcopy.read(path)
+    assert 0o600 == stat.S_IMODE(os.stat(path).st_mode)
+
+
+def test_a_later_copy_replaces_the_earlier_one(tmp_path: Path) -> None:
+    """There is one copy: the last that was good."""
+    path = str(tmp_path / "disk.toml")
+    goodcopy.write(path, b"first, and longer")
+    goodcopy.write(path, b"second")
+
+    assert b"second" == goodcopy.read(path)
+
+
+def test_a_forgotten_copy_is_gone(tmp_path: Path) -> None:
+    """An agent that is wanted no more leaves none behind."""
+    path = str(tmp_path / "disk.toml")
+    goodcopy.write(path, b"x")
+
+    assert [True, False] == [goodcopy.forget(path), goodcopy.forget(path)]
+    assert goodcopy.read(path) is None
+
+
+def test_an_unreadable_copy_is_an_error_not_an_absent_one(tmp_path: Path) -> None:
+    """To run without the copy that exists would be silent; so it is said."""
+    with pytest.raises(HomeError, match=r"the last good copy .* cannot be read: Is a directory"):
+        goodcopy.read(str(tmp_path))
