@@ -1,0 +1,186 @@
+"""Requests of other processes, carried out by the holder (rules R2).
+
+``run``: an attempt that a person asked for. ``retry``, ``cancel``: deliveries. ``tick``: plan and
+run what is due now. ``reload``: read manifests, configuration and secrets again. An answer is
+plain data; one with ``error`` and ``exit`` says what a command must print and exit with.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from dotagent.core.errors import DotagentError, NotFound, UsageError
+from dotagent.core.manifest import Manifest, Schedule
+from dotagent.core.model import AttemptKind
+from dotagent.core.when import Every
+from dotagent.steps.catalogue import parse
+from dotagent.steps.discover import agent_rows
+from dotagent.steps.perform import Job
+from dotagent.store import adopt, attempts, look, requests, resend
+from dotagent.store.attempts import Run
+from dotagent.store.database import Tx
+from dotagent.store.requests import Request
+from dotagent.system import goodcopy
+from dotagent.system.files import read_if_there
+
+if TYPE_CHECKING:
+    from dotagent.engine.embedded import Engine
+
+DAY_MS = 86_400_000
+Answer = Mapping[str, Any]
+
+
+class Asked:
+    """Takes the requests of the home. ``None`` from a handler: not yet, look again next turn."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._handlers: Mapping[str, Callable[[Request, Any], Awaitable[Answer | None]]] = {
+            "run": self._run,
+            "retry": self._retry,
+            "cancel": self._cancel,
+            "tick": self._tick,
+            "reload": self._reload,
+        }
+
+    async def look(self) -> None:
+        """Take what waits, in order."""
+        parts = self._engine.parts
+        for request in requests.waiting(parts.reader):
+            await self._handle(request)
+
+    async def _handle(self, request: Request) -> None:
+        parts = self._engine.parts
+        handler = self._handlers.get(request.kind)
+        try:
+            if handler is None:
+                raise UsageError(f"this dotagent does not know the request {request.kind!r}")
+            answer = await handler(request, request.args)
+        except DotagentError as error:
+            answer = {"error": error.message, "hint": error.hint, "exit": error.exit_code}
+        if answer is not None:
+            done = answer
+            await parts.commit(lambda tx: requests.finish(tx, parts.clock.now(), request.id, done))
+
+    async def ended(self, run: Run) -> None:
+        """An attempt has settled: answer whoever asked for it."""
+        if run.request_id is None:
+            return
+        parts, request_id = self._engine.parts, run.request_id
+        answer = {"attempt": run.attempt_id}
+        await parts.commit(lambda tx: requests.finish(tx, parts.clock.now(), request_id, answer))
+
+    # ---------------------------------------------------------------------------------- attempts
+
+    async def _run(self, request: Request, args: Mapping[str, Any]) -> Answer | None:
+        parts = self._engine.parts
+        manifest, sha256, folder = await self._manifest(args)
+        schedule = _schedule(manifest, args.get("schedule"))
+        kind = AttemptKind(args["kind"])
+        if self._engine.room <= 0:
+            await self._note(request, "all slots are taken; it starts as soon as one is free")
+            return None
+        run = await parts.commit(
+            lambda tx: attempts.claim_asked(
+                tx,
+                parts.actor,
+                parts.clock.now(),
+                agent=manifest.agent.name,
+                schedule_id=schedule.id,
+                kind=kind,
+                sha256=sha256,
+                request_id=request.id,
+            )
+        )
+        if run is None:
+            await self._note(
+                request, "a run of this schedule is in progress; it starts when that ends"
+            )
+            return None
+        await parts.commit(lambda tx: requests.take(tx, parts.actor, request.id))
+        job = Job(
+            manifest=manifest,
+            schedule=schedule,
+            folder=folder,
+            dry_run=bool(args.get("dry_run")),
+            tee=tee_paths(parts.paths.requests, request.id) if args.get("tee") else None,
+        )
+        self._engine.start(run, job)
+        return None
+
+    async def _manifest(self, args: Mapping[str, Any]) -> tuple[Manifest, str, str]:
+        """The manifest to run, its hash and its folder: an adopted one, or the file that the
+        request names together with its hash (``./agents`` of the person who asks)."""
+        parts, name = self._engine.parts, args["agent"]
+        if args.get("path"):
+            return await self._visit(args["path"], args["sha256"])
+        row = look.agent(parts.reader, name)
+        if row is None or row["gone_at"] is not None:
+            raise NotFound(f"there is no agent {name!r}", "See: dotagent status")
+        manifest = self._engine.catalogue.manifest(name, row["sha256"])
+        return manifest, row["sha256"], os.path.dirname(row["path"])
+
+    async def _visit(self, path: str, sha256: str) -> tuple[Manifest, str, str]:
+        """An agent that is not of this home: its notifiers are known, nothing is scheduled."""
+        parts = self._engine.parts
+        manifest = parse(path, sha256, self._engine.drivers())
+        data = read_if_there(path)
+        assert data is not None
+        goodcopy.write(parts.paths.good_manifest(manifest.agent.name), data)
+        rows = replace(agent_rows(parts, manifest, path, sha256), schedules=())
+        await parts.commit(lambda tx: adopt.visit(tx, parts.clock.now(), rows))
+        return manifest, sha256, os.path.dirname(path)
+
+    async def _note(self, request: Request, text: str) -> None:
+        if request.note != text:
+            await self._engine.parts.commit(lambda tx: requests.note(tx, request.id, text))
+
+    # -------------------------------------------------------------------------------- deliveries
+
+    async def _retry(self, request: Request, args: Mapping[str, Any]) -> Answer:
+        parts = self._engine.parts
+
+        def commit(tx: Tx) -> list[int]:
+            ids = list(args.get("ids", ()))
+            ids += resend.dead(tx) if args.get("dead") else []
+            ids += resend.waiting_for_parked(tx) if args.get("parked") else []
+            return resend.again(tx, parts.clock.now(), ids)
+
+        return {"deliveries": await parts.commit(commit)}
+
+    async def _cancel(self, request: Request, args: Mapping[str, Any]) -> Answer:
+        parts = self._engine.parts
+        why = f"cancelled: {args['why']}" if args.get("why") else "cancelled by hand"
+        ids = await parts.commit(lambda tx: resend.cancel(tx, parts.clock.now(), args["ids"], why))
+        return {"deliveries": ids}
+
+    # ------------------------------------------------------------------------------------ the rest
+
+    async def _tick(self, request: Request, args: Mapping[str, Any]) -> Answer:
+        self._engine.plan_once()
+        return {}
+
+    async def _reload(self, request: Request, args: Mapping[str, Any]) -> Answer:
+        await self._engine.reload()
+        return {}
+
+
+def _schedule(manifest: Manifest, wanted: str | None) -> Schedule:
+    """The named schedule, else the first. An agent without schedules can be run by hand too."""
+    for schedule in manifest.schedules:
+        if wanted in (None, schedule.id):
+            return schedule
+    if wanted is None:
+        return Schedule(id="manual", when=Every(every_ms=DAY_MS))
+    ids = ", ".join(schedule.id for schedule in manifest.schedules)
+    raise NotFound(
+        f"{manifest.agent.name} has no schedule {wanted!r}", f"It has: {ids}" if ids else None
+    )
+
+
+def tee_paths(folder: str, request_id: int) -> tuple[str, str]:
+    """Where the output of a request's attempt is copied for the person who watches."""
+    return f"{folder}/{request_id}.out", f"{folder}/{request_id}.err"

@@ -1,0 +1,282 @@
+"""The engine: one process over the home's database. Who calls the steps, and when.
+
+One loop: take what other processes asked, plan, claim, start what was claimed, then sleep until the
+next thing is due, the bell rings, something ends or the clock is stepped. Each attempt and each
+send is a task of its own: nothing delays another or a signal (promise P3). Invariants: only the
+holder of the lock runs an engine (rules R1); the next wake is computed after the bell is drained
+(R2); while the store is in trouble nothing new is claimed (R12).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from dotagent.core.errors import StoreError
+from dotagent.engine.asked import Asked
+from dotagent.engine.recorder import Recorder
+from dotagent.engine.surroundings import Surroundings
+from dotagent.ports import Clock
+from dotagent.steps.catalogue import Catalogue, Drivers
+from dotagent.steps.deliver import deliver
+from dotagent.steps.parts import Parts
+from dotagent.steps.perform import Attempt, Job
+from dotagent.store import attempts, outages, outbox, plan, windows
+from dotagent.store.attempts import Run
+from dotagent.store.database import Reader, Tx
+from dotagent.store.outbox import Claim
+
+SENDS_AT_ONCE = 256
+SEND_GRACE_MS = 3_000
+"""How long a planned stop waits for answers; what has none by then is sent again, flagged."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mode:
+    """What this engine is for. A daemon plans and runs until it is stopped; a command runs until
+    ``until`` says that its own work is settled."""
+
+    plan: bool
+    max_running: int
+    stop_grace_ms: int
+    until: Callable[[Reader], bool] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """What one transaction of the loop brought."""
+
+    runs: Sequence[Run]
+    claims: Sequence[Claim]
+    wake_at: int | None
+    more: bool
+
+
+class Engine:
+    """Runs the line. ``surroundings`` is what may change around it: files, zone, clock, bell."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        catalogue: Catalogue,
+        mode: Mode,
+        surroundings: Surroundings,
+        recorder: Recorder,
+    ) -> None:
+        self.parts = parts
+        self.catalogue = catalogue
+        self.mode = mode
+        self.attempts: dict[int, Attempt] = {}
+        self._surroundings = surroundings
+        self._recorder = recorder
+        self._asked = Asked(self)
+        self._sending = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._poke = asyncio.Event()
+        self._stopping: str | None = None
+        self._failure: BaseException | None = None
+        self._plan_now = mode.plan
+
+    # ------------------------------------------------------------------------------- from outside
+
+    def poke(self) -> None:
+        """Something may be due: look again."""
+        self._poke.set()
+
+    def stop(self, why: str) -> None:
+        """Begin a planned stop; a second call ends the waiting (rules R11)."""
+        if self._stopping is not None:
+            self._interrupt(why)
+        self._stopping = why
+        self.poke()
+
+    def plan_once(self) -> None:
+        """Plan and run what is due now, as a ``tick`` asks."""
+        self._plan_now = True
+
+    @property
+    def stopping(self) -> bool:
+        return self._stopping is not None
+
+    @property
+    def stopped_by(self) -> str | None:
+        """The name of the signal that stopped it."""
+        return self._stopping
+
+    @property
+    def room(self) -> int:
+        """How many more attempts may run."""
+        return self.mode.max_running - len(self.attempts)
+
+    async def run(self) -> None:
+        """The loop, until a stop or until this command's own work is settled. Raises what a task
+        of its own raised: a fault of dotagent itself ends it visibly, never halfway."""
+        self.parts.trouble.on_change = self.poke
+        recorder = asyncio.create_task(self._recorder.run())
+        try:
+            while self._stopping is None and not self._settled():
+                self._poke.clear()
+                await self._surroundings.renew(self)
+                await self._asked.look()
+                turn = await self._turn()
+                if not turn.more:
+                    await self._sleep(turn.wake_at)
+            await self._wind_down()
+        finally:
+            await self._cancel_all()
+            recorder.cancel()
+            with suppress(asyncio.CancelledError):
+                await recorder
+            await self._recorder.flush()
+        if self._failure is not None:
+            raise self._failure
+
+    # ------------------------------------------------------------------------------------ one turn
+
+    async def _turn(self) -> Turn:
+        if self.parts.trouble.waiting:
+            return Turn(runs=(), claims=(), wake_at=None, more=False)
+        planning = self._plan_now
+        try:
+            turn = await self.parts.store.write(lambda tx: self._claim(tx, planning))
+        except StoreError as error:
+            self.parts.trouble.why = error.message
+            return Turn(runs=(), claims=(), wake_at=self.parts.clock.now() + 1_000, more=False)
+        self._plan_now = self.mode.plan or turn.more
+        for run in turn.runs:
+            self.start(run)
+        self.send(turn.claims)
+        return turn
+
+    def _claim(self, tx: Tx, planning: bool) -> Turn:
+        now, actor = self.parts.clock.now(), self.parts.actor
+        planned = plan.plan_due(tx, actor, now) if planning else None
+        if planning:
+            outages.remind(tx, actor, now)
+        runs = attempts.claim_due(tx, actor, now, self.room) if planning and self.room > 0 else []
+        room = SENDS_AT_ONCE - self._sending
+        claims = outbox.claim(tx, actor, now, room) if room > 0 else []
+        return Turn(
+            runs=runs,
+            claims=claims,
+            wake_at=self._wake_at(tx, now, len(runs), len(claims)),
+            more=planned is not None and planned.more,
+        )
+
+    def _wake_at(self, tx: Tx, now: int, started: int, sent: int) -> int | None:
+        """The earliest thing that time alone makes due. Where there is no room, an end makes it."""
+        wakes = []
+        if self.mode.plan:
+            wakes += [plan.next_wake(tx), outages.next_wake(tx)]
+            if self.room - started > 0:
+                wakes.append(windows.next_wake(tx))
+        if SENDS_AT_ONCE - self._sending - sent > 0:
+            wakes.append(outbox.next_wake(tx))
+        known = [at for at in wakes if at is not None]
+        return max(min(known), now) if known else None
+
+    async def _sleep(self, at: int | None) -> None:
+        """Until ``at``, a poke, or a stepped clock."""
+        poked = asyncio.create_task(self._poke.wait())
+        waits: set[asyncio.Task[Any]] = {poked}
+        if at is not None:
+            waits.add(asyncio.create_task(_reached(self.parts.clock, at)))
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in waits:
+                task.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
+
+    def _settled(self) -> bool:
+        until = self.mode.until
+        return self._failure is not None or (until is not None and until(self.parts.reader))
+
+    # --------------------------------------------------------------------------------------- tasks
+
+    def start(self, run: Run, job: Job | None = None) -> None:
+        """Make a claimed attempt in a task of its own."""
+        attempt = Attempt(self.parts, run)
+        self.attempts[run.attempt_id] = attempt
+        self._spawn(self._perform(attempt, job))
+
+    async def _perform(self, attempt: Attempt, job: Job | None) -> None:
+        run = attempt.run
+        try:
+            claims = await attempt.perform(self.catalogue, job, room=self._send_room)
+        finally:
+            del self.attempts[run.attempt_id]
+        self.send(claims)
+        await self._asked.ended(run)
+
+    def send(self, claims: Sequence[Claim]) -> None:
+        """Send claimed deliveries, each in a task of its own."""
+        for claim in claims:
+            self._sending += 1
+            self._spawn(self._deliver(claim))
+
+    async def _deliver(self, claim: Claim) -> None:
+        try:
+            result = await deliver(self.parts, self.catalogue, claim, room=self._send_room)
+        finally:
+            self._sending -= 1
+        self.send(result.next)
+
+    @property
+    def _send_room(self) -> int:
+        return 0 if self.stopping else max(SENDS_AT_ONCE - self._sending, 1)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._failure = task.exception()
+        self.poke()
+
+    # ---------------------------------------------------------------------------------------- stop
+
+    async def _wind_down(self) -> None:
+        """No new starts; what runs may end by itself within the grace, then it is interrupted."""
+        clock = self.parts.clock
+        deadline = clock.monotonic() + self.mode.stop_grace_ms
+        sends_until = clock.monotonic() + SEND_GRACE_MS
+        while self.attempts and clock.monotonic() < deadline and self._failure is None:
+            self._poke.clear()
+            await self._sleep(clock.now() + deadline - clock.monotonic())
+        self._interrupt(self._stopping or "dotagent ends")
+        while self.attempts:
+            self._poke.clear()
+            await self._sleep(None)
+        while self._tasks and clock.monotonic() < sends_until:
+            self._poke.clear()
+            await self._sleep(clock.now() + sends_until - clock.monotonic())
+
+    def _interrupt(self, why: str) -> None:
+        for attempt in self.attempts.values():
+            attempt.stop(why)
+
+    async def _cancel_all(self) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @property
+    def drivers(self) -> Drivers:
+        """The drivers that manifests may name."""
+        return self._surroundings.drivers
+
+    async def reload(self) -> None:
+        """Read manifests, configuration and secrets now."""
+        self._surroundings.files_changed()
+        await self._surroundings.renew(self)
+
+
+async def _reached(clock: Clock, at: int) -> None:
+    await clock.sleep_until(at)

@@ -1,0 +1,108 @@
+"""config.toml and the secrets file: read, kept, put in force; what is wrong is told once.
+
+The last good configuration stays in force while the file is wrong (product §10). A secrets file
+that is refused drops what was loaded from it before (contract §12).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from dotagent.core import events
+from dotagent.core.config import Config, read_config
+from dotagent.core.model import Kind, Problem
+from dotagent.core.problems import explain
+from dotagent.core.targets import of_notifiers
+from dotagent.steps.catalogue import Drivers
+from dotagent.steps.discover import route_rows
+from dotagent.steps.parts import Parts
+from dotagent.store import facts, record
+from dotagent.store.database import Tx
+from dotagent.store.routing import set_routes
+from dotagent.store.tell import tell
+from dotagent.system import files, goodcopy, secrets
+
+MAX_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """config.toml as found: the configuration in force, and what is wrong with the file."""
+
+    config: Config
+    problems: tuple[Problem, ...] = ()
+    data: bytes | None = None
+    good: bool = True
+
+
+def read(path: str, good_copy: str, drivers: Drivers) -> Reading:
+    """The configuration: the file's where it is right, else its last good copy's, else the
+    defaults. Writes nothing."""
+    try:
+        data = files.read_if_there(path, MAX_BYTES)
+    except OSError as error:
+        problem = Problem(path="", message=f"cannot be read: {error.strerror}")
+        return Reading(config=_last_good(good_copy, drivers), problems=(problem,), good=False)
+    if data is None:
+        return Reading(config=Config())
+    config, problems = read_config(data, drivers())
+    if config is not None:
+        return Reading(config=config, problems=problems, data=data)
+    return Reading(config=_last_good(good_copy, drivers), problems=problems, data=data, good=False)
+
+
+def _last_good(path: str, drivers: Drivers) -> Config:
+    data = goodcopy.read(path)
+    config = read_config(data, drivers())[0] if data is not None else None
+    return config if config is not None else Config()
+
+
+async def configure(parts: Parts, drivers: Drivers, env: Mapping[str, str]) -> tuple[Parts, Config]:
+    """Read both files, commit what changed; the parts with the new secrets and notifiers."""
+    reading = read(parts.paths.config, parts.paths.good_config, drivers)
+    if reading.good and reading.data is not None:
+        goodcopy.write(parts.paths.good_config, reading.data)
+    elif reading.good:
+        goodcopy.forget(parts.paths.good_config)
+    config = reading.config
+    loaded = secrets.load(parts.paths, config.secrets_file or "", env)
+    routes = tuple(of_notifiers(config.notifiers, parts.home_key, parts.addressed))
+    parts = replace(parts, secrets=loaded.values, routes=routes)
+    rows = route_rows(parts, routes)
+
+    def commit(tx: Tx) -> None:
+        now = parts.clock.now()
+        known = facts.recall(tx, "routes")
+        digest = hashlib.sha256(repr(rows).encode()).hexdigest()
+        if digest != known:
+            facts.remember(tx, "routes", digest)
+            set_routes(tx, now, "", rows)
+        _tell_config(tx, parts, now, reading)
+        _tell_secrets(tx, parts, now, loaded)
+
+    await parts.commit(commit)
+    return parts, config
+
+
+def _tell_config(tx: Tx, parts: Parts, now: int, reading: Reading) -> None:
+    wrong = [] if reading.good else [p for p in reading.problems if p.fatal]
+    path = parts.paths.config
+    text = "\n".join(explain(problem, path) for problem in wrong)
+    if facts.remember(tx, "config_problem", text) and text:
+        line = f"{path} is not right; the last good configuration stays in force"
+        event = events.of_system(Kind.CONFIG_INVALID, now, line, text)
+        tell(tx, parts.actor, now, [event])
+
+
+def _tell_secrets(tx: Tx, parts: Parts, now: int, loaded: secrets.Secrets) -> None:
+    problem = loaded.problem or ""
+    if facts.remember(tx, "secrets_problem", problem) and problem:
+        fields = {"path": loaded.path, "reason": problem}
+        record.append(tx, parts.actor, now, "critical", "secrets_refused", **fields)
+        name = os.path.basename(loaded.path)
+        line = f"the secrets file {name} is not used: {problem}"
+        event = events.of_system(Kind.SECRETS_REFUSED, now, line, loaded.hint or "")
+        tell(tx, parts.actor, now, [event])

@@ -1,0 +1,128 @@
+"""One delivery: look up its notifier, resolve its secrets, render, send, settle.
+
+A claimed delivery always settles: whatever goes wrong on the way becomes an outcome. Invariant: no
+resolved secret leaves this room but inside the parcel.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dotagent.core.errors import DotagentError
+from dotagent.core.model import Message, Outcome, Retry, Skipped, Unknown
+from dotagent.core.render import render
+from dotagent.core.targets import Target, fingerprint, of_manifest
+from dotagent.ports import Parcel
+from dotagent.steps.catalogue import Catalogue
+from dotagent.steps.parts import Parts
+from dotagent.steps.secrecy import resolved
+from dotagent.store import look, settle_send
+from dotagent.store.outbox import Claim
+
+TIMEOUT_MS = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What a send brought, and what may be sent next."""
+
+    claim: Claim
+    outcome: Outcome
+    next: Sequence[Claim]
+
+
+async def deliver(parts: Parts, catalogue: Catalogue, claim: Claim, *, room: int) -> Result:
+    """Send one claimed delivery and settle it."""
+    address, gone = claim.fingerprint, None
+    try:
+        target = _target(parts, catalogue, claim)
+        if isinstance(target, str):
+            gone = target
+            outcome: Outcome = Skipped(why=f"notifier removed: {target}")
+        else:
+            message = _message(parts, claim)
+            settings, secrets = resolved(parts, target.settings)
+            address = address_of(parts, target, settings)
+            outcome = await _send(parts, parcel(target, settings, secrets, message, claim))
+    except DotagentError as error:  # an unset ${NAME}, a good copy that cannot be read
+        outcome = Retry(why=error.message)
+    following = await parts.commit(
+        lambda tx: settle_send.settle(
+            tx,
+            parts.actor,
+            parts.clock.now(),
+            claim,
+            outcome,
+            fingerprint=address,
+            u=parts.chance(),
+            room=room,
+            gone=gone,
+        )
+    )
+    return Result(claim=claim, outcome=outcome, next=following)
+
+
+async def _send(parts: Parts, wrapped: Parcel) -> Outcome:
+    """A planned stop cancels the send; whether it arrived is then not known."""
+    try:
+        return await parts.sender.send(wrapped)
+    except asyncio.CancelledError:
+        return Unknown(why="dotagent was stopped before the answer came")
+
+
+def _target(parts: Parts, catalogue: Catalogue, claim: Claim) -> Target | str:
+    """The notifier in force, or why there is none any more."""
+    targets: Sequence[Target] = parts.routes
+    where = "config.toml"
+    if claim.scope:
+        row = look.agent(parts.reader, claim.scope)
+        assert row is not None
+        manifest = catalogue.manifest(claim.scope, row["sha256"])
+        targets = of_manifest(manifest, parts.home_key, parts.addressed)
+        where = f"the manifest of {claim.scope}"
+    for target in targets:
+        if target.key == claim.notifier:
+            return target
+    return f"“{claim.name}” is no longer in {where}"
+
+
+def _message(parts: Parts, claim: Claim) -> Message:
+    event, stdout, stderr = look.event(parts.reader, claim.event_seq)
+    return render(
+        event,
+        key=f"{parts.home_id}-{claim.delivery_id}",
+        zone=parts.actor.zone,
+        stdout=stdout,
+        stderr=stderr,
+        doubtful=claim.may_repeat,
+    )
+
+
+def address_of(parts: Parts, target: Target, settings: Mapping[str, Any]) -> str:
+    """The fingerprint of where these settings point."""
+    address = {name: settings.get(name) for name in parts.addressed(target.driver)}
+    return fingerprint(parts.home_key, target.driver, address)
+
+
+def parcel(
+    target: Target,
+    settings: Mapping[str, Any],
+    secrets: tuple[str, ...],
+    message: Message,
+    claim: Claim,
+) -> Parcel:
+    """What the sender gets; a hook's purpose travels in its settings, for the plugin sender."""
+    hook = {"purpose": target.purpose} if target.driver == "plugin" else {}
+    return Parcel(
+        driver=target.driver,
+        settings={**settings, **hook},
+        message=message,
+        timeout_ms=target.timeout_ms or TIMEOUT_MS,
+        proxy=target.proxy,
+        ca_file=target.ca_file,
+        secrets=secrets,
+        plain=claim.plain,
+    )

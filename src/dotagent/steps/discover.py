@@ -1,0 +1,285 @@
+"""Discovery: what lies in the roots becomes what the store knows (product §7, rules R9, R16).
+
+One stat a file; only what changed is read. A file that is right has its copy kept before the store
+adopts it, so that what runs is always there; one that is wrong changes nothing but its own row.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+
+from dotagent.core.manifest import Manifest, read_manifest
+from dotagent.core.model import Problem
+from dotagent.core.problems import explain
+from dotagent.core.secret import Unresolved
+from dotagent.core.targets import Target, fingerprint, of_manifest
+from dotagent.core.when import Every, definition
+from dotagent.steps.catalogue import Drivers
+from dotagent.steps.deliver import address_of
+from dotagent.steps.parts import Parts
+from dotagent.steps.secrecy import resolved
+from dotagent.store import adopt, look
+from dotagent.store.adopt import AgentRows, FileRow, Found, ScheduleRow
+from dotagent.store.routing import RouteRow
+from dotagent.system import discovery, goodcopy
+from dotagent.system.discovery import Candidate, Scan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """One file of this pass: its row, and its manifest where it was read and is good."""
+
+    row: FileRow
+    data: bytes | None = None
+    manifest: Manifest | None = None
+    problems: tuple[Problem, ...] = ()
+
+
+async def discover(parts: Parts, drivers: Drivers, roots: Sequence[str]) -> set[str]:
+    """Look into all roots, adopt what changed. Returns destinations with something to send."""
+    scan = discovery.scan(roots)
+    known = look.manifests(parts.reader)
+    there = _roots(look.root_devices(parts.reader), scan, known)
+    sights = [_look(candidate, known.get(candidate.path), drivers) for candidate in scan.found]
+    sights += _refused(scan, known)
+    sights = [*_shadowed(sights)]
+    adopting = _to_adopt(parts, sights, known, drivers)
+    agents = []
+    for sight in adopting:
+        assert sight.data is not None
+        assert sight.manifest is not None
+        goodcopy.write(parts.paths.good_manifest(sight.manifest.agent.name), sight.data)
+        agents.append(agent_rows(parts, sight.manifest, sight.row.path, sight.row.sha256))
+    found = Found(
+        files=[sight.row for sight in sights],
+        agents=agents,
+        roots=there,
+        wrong=_wrong(sights, known),
+    )
+    return await parts.commit(lambda tx: adopt.adopt(tx, parts.actor, parts.clock.now(), found))
+
+
+# ------------------------------------------------------------------------------------ one file
+
+
+def _look(candidate: Candidate, row: FileRow | None, drivers: Drivers) -> Sight:
+    """The row as it was where the file is unchanged; else what reading it shows."""
+    if row is not None and _same(candidate, row):
+        return Sight(row=row)
+    reading = discovery.read(candidate)
+    agent = row.agent if row is not None else None
+    if isinstance(reading, Problem):
+        return _bad(candidate.path, candidate.root, agent, (reading,), candidate)
+    manifest, problems = read_manifest(reading.data, drivers())
+    if manifest is not None:
+        agent = manifest.agent.name
+    file = _row(reading.candidate, reading.sha256, agent, problems, fatal=manifest is None)
+    return Sight(row=file, data=reading.data, manifest=manifest, problems=tuple(problems))
+
+
+def _same(candidate: Candidate, row: FileRow) -> bool:
+    names = ("dev", "inode", "size", "mtime_ns", "ctime_ns", "root")
+    return all(getattr(candidate, name) == getattr(row, name) for name in names)
+
+
+def _row(
+    candidate: Candidate,
+    sha256: str,
+    agent: str | None,
+    problems: Iterable[Problem],
+    *,
+    fatal: bool,
+) -> FileRow:
+    return FileRow(
+        path=candidate.path,
+        root=candidate.root,
+        dev=candidate.dev,
+        inode=candidate.inode,
+        size=candidate.size,
+        mtime_ns=candidate.mtime_ns,
+        ctime_ns=candidate.ctime_ns,
+        sha256=sha256,
+        agent=agent,
+        problems=json.dumps([asdict(problem) for problem in problems], ensure_ascii=False),
+        fatal=fatal,
+        shadowed_by=None,
+        changed=True,
+    )
+
+
+def _bad(
+    path: str,
+    root: str,
+    agent: str | None,
+    problems: tuple[Problem, ...],
+    candidate: Candidate | None = None,
+) -> Sight:
+    """A file that may not even be read."""
+    nowhere = Candidate(
+        path=path,
+        root=root,
+        dir=os.path.dirname(path),
+        mtime_ns=0,
+        ctime_ns=0,
+        size=0,
+        inode=0,
+        dev=0,
+    )
+    row = _row(candidate or nowhere, "", agent, problems, fatal=True)
+    return Sight(row=row, problems=problems)
+
+
+def _refused(scan: Scan, known: Mapping[str, FileRow]) -> list[Sight]:
+    """Files that the scan would not trust: bad, and whatever they were the copy of runs on."""
+    by_file: dict[str, list[Problem]] = {}
+    for problem in scan.problems:
+        by_file.setdefault(problem.file, []).append(problem)
+    sights = []
+    for path, problems in by_file.items():
+        row = known.get(path)
+        root = os.path.dirname(os.path.dirname(path))
+        sights.append(_bad(path, root, row.agent if row is not None else None, tuple(problems)))
+    return sights
+
+
+def _shadowed(sights: Sequence[Sight]) -> Iterable[Sight]:
+    """Of two manifests with one name the first runs; the other is a problem."""
+    first: dict[str, str] = {}
+    for sight in sights:
+        agent = sight.row.agent
+        by = first.setdefault(agent, sight.row.path) if agent is not None else None
+        shadow = None if by in (None, sight.row.path) else by
+        if shadow == sight.row.shadowed_by:
+            yield sight
+        else:
+            row = replace(sight.row, shadowed_by=shadow, changed=True)
+            yield replace(sight, row=row)
+
+
+# ---------------------------------------------------------------------------------- the whole pass
+
+
+def _roots(
+    before: Mapping[str, int | None], scan: Scan, known: Mapping[str, FileRow]
+) -> dict[str, int | None]:
+    """Each root's device, None where it is not there. A mount point whose file system is gone
+    is still a folder: empty, with another identity, where there were agents before."""
+    there: dict[str, int | None] = dict.fromkeys(scan.vanished_roots)
+    had = {row.root for row in known.values()}
+    has = {candidate.root for candidate in scan.found}
+    for listed in scan.listed:
+        other = before.get(listed.path) not in (None, listed.dev)
+        gone = other and listed.path in had and listed.path not in has
+        there[listed.path] = None if gone else listed.dev
+    return there
+
+
+def _to_adopt(
+    parts: Parts, sights: Sequence[Sight], known: Mapping[str, FileRow], drivers: Drivers
+) -> list[Sight]:
+    """The files that run and whose adoption differs: new, changed, or no longer shadowed."""
+    running = look.running(parts.reader)
+    found = []
+    for sight in sights:
+        row = sight.row
+        if row.shadowed_by is not None or row.fatal or row.agent is None:
+            continue
+        if running.get(row.agent) == (row.path, row.sha256):
+            continue
+        found.append(sight if sight.manifest is not None else _read_again(sight, drivers))
+    return [sight for sight in found if sight.manifest is not None]
+
+
+def _read_again(sight: Sight, drivers: Drivers) -> Sight:
+    """An unchanged file that becomes the one that runs (its elder has gone)."""
+    row = sight.row
+    candidate = Candidate(
+        path=row.path,
+        root=row.root,
+        dir=os.path.dirname(row.path),
+        mtime_ns=row.mtime_ns,
+        ctime_ns=row.ctime_ns,
+        size=row.size,
+        inode=row.inode,
+        dev=row.dev,
+    )
+    again = _look(candidate, None, drivers)
+    return replace(again, row=replace(again.row, shadowed_by=None))
+
+
+def _wrong(sights: Sequence[Sight], known: Mapping[str, FileRow]) -> list[tuple[str, str]]:
+    """Files newly bad, for people: each told once per change."""
+    wrong = []
+    for sight in sights:
+        row, before = sight.row, known.get(sight.row.path)
+        shadowed = row.shadowed_by is not None
+        if not (row.changed and (row.fatal or shadowed)):
+            continue
+        if before is not None and _told(before) == _told(row):
+            continue
+        texts = [explain(problem, row.path) for problem in sight.problems if problem.fatal]
+        if shadowed:
+            texts.append(f"{row.path}: {row.shadowed_by} already has the name {row.agent!r}")
+        wrong.append((row.path, "\n".join(texts)))
+    return wrong
+
+
+def _told(row: FileRow) -> tuple[object, ...]:
+    return row.sha256, row.fatal, row.problems, row.shadowed_by
+
+
+def agent_rows(parts: Parts, manifest: Manifest, path: str, sha256: str) -> AgentRows:
+    """A good manifest as the store adopts it."""
+    targets = of_manifest(manifest, parts.home_key, parts.addressed)
+    return AgentRows(
+        name=manifest.agent.name,
+        path=path,
+        root=os.path.dirname(os.path.dirname(path)),
+        sha256=sha256,
+        enabled=manifest.agent.enabled,
+        inherits=manifest.agent.inherit_notifiers,
+        schedules=[
+            ScheduleRow(
+                id=schedule.id,
+                slug=schedule.slug,
+                definition=definition(schedule.when),
+                run_at_start=isinstance(schedule.when, Every) and schedule.when.run_at_start,
+                catch_up=schedule.catch_up,
+                overlap=schedule.overlap,
+                stale_after_ms=schedule.stale_after_ms,
+                stale_is_default=schedule.stale_is_default,
+                max_attempts=schedule.max_attempts,
+                backoff_ms=schedule.backoff_ms,
+            )
+            for schedule in manifest.schedules
+        ],
+        routes=route_rows(parts, targets),
+    )
+
+
+def route_rows(parts: Parts, targets: Iterable[Target]) -> list[RouteRow]:
+    """Targets as the store's routing keeps them: no address, no secret."""
+    rows = []
+    for target in targets:
+        try:
+            settings, _ = resolved(parts, target.settings)
+            address = address_of(parts, target, settings)
+        except Unresolved:
+            # Not yet known where it points: the text as written stands in until it is.
+            written = {name: target.settings.get(name) for name in parts.addressed(target.driver)}
+            address = fingerprint(parts.home_key, target.driver, written)
+        rows.append(
+            RouteRow(
+                notifier=target.key,
+                name=target.name,
+                driver=target.driver,
+                events=sorted(target.events),
+                remind=target.remind,
+                fingerprint=address,
+                pace=parts.pace(target.driver),
+            )
+        )
+    return rows

@@ -1,0 +1,93 @@
+"""What every step is given: the outside world behind its ports, and the home it acts in.
+
+Made once by ``app``; the engine renews the few fields that may change while it runs (zone,
+secrets, configuration) by making a new record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from dotagent.core.errors import StoreBusy
+from dotagent.core.targets import Target
+from dotagent.drivers.kit.driver import Driver
+from dotagent.ports import Clock, Pace, Sender, Spawner, Speak
+from dotagent.store.actor import Actor
+from dotagent.store.database import Op, Reader, Store, T
+from dotagent.system.paths import Paths
+
+PLUGIN_PACE = Pace(burst=1, every_ms=0, parallel=4)
+
+
+@dataclass(slots=True, kw_only=True)
+class Trouble:
+    """The store's trouble as seen by whoever must settle something: while it lasts, nothing new
+    is claimed (rules R12)."""
+
+    waiting: int = 0
+    why: str = ""
+    on_change: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The shell of every step. ``chance`` gives u in [0, 1); ``driver`` loads one by its name."""
+
+    paths: Paths
+    clock: Clock
+    store: Store
+    reader: Reader
+    """For look-ups on the loop's own thread; it cannot write."""
+    spawner: Spawner
+    speak: Speak
+    sender: Sender
+    driver: Callable[[str], Driver | None]
+    actor: Actor
+    home_id: str
+    home_key: bytes
+    chance: Callable[[], float]
+    environment: Mapping[str, str]
+    """What agents and plugins inherit: the captured one, else the holder's own."""
+    user_home: str
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    routes: tuple[Target, ...] = ()
+    """The global notifiers of config.toml."""
+    trouble: Trouble = field(default_factory=Trouble)
+
+    def lookup(self, name: str) -> str | None:
+        """A ``${NAME}``: the secrets store, then the environment (product §5)."""
+        return self.secrets.get(name) or self.environment.get(name)
+
+    def addressed(self, driver: str) -> tuple[str, ...]:
+        """The settings that make up that driver's destination."""
+        if driver == "plugin":
+            return ("name", "config")
+        loaded = self.driver(driver)
+        return loaded.target if loaded is not None else ()
+
+    def pace(self, driver: str) -> Pace:
+        loaded = None if driver == "plugin" else self.driver(driver)
+        return loaded.pace if loaded is not None else PLUGIN_PACE
+
+    async def commit(self, op: Op[T]) -> T:
+        """Write what must not be lost: as long as the store is busy or full, try again from memory
+        (rules R12), a second apart at first, a minute at most."""
+        pause = 1_000
+        held = False
+        try:
+            while True:
+                try:
+                    return await self.store.write(op)
+                except StoreBusy as error:
+                    if not held:
+                        held = True
+                        self.trouble.waiting += 1
+                    self.trouble.why = error.message
+                    self.trouble.on_change()
+                await self.clock.sleep_until(self.clock.now() + pause)
+                pause = min(pause * 2, 60_000)
+        finally:
+            if held:
+                self.trouble.waiting -= 1
+                self.trouble.on_change()

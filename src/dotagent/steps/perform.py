@@ -1,0 +1,164 @@
+"""One attempt, from claim to settled: preflight, spawn, watch, judge, commit.
+
+Invariants: a claimed attempt always settles, also when this code itself fails; the child's identity
+is stored before anything waits for it; the settling commit is repeated until it stands (rules R12).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from dotagent.core.decide import Codes, Judgement, judge
+from dotagent.core.errors import DotagentError, NotFound
+from dotagent.core.expect import unmet
+from dotagent.core.manifest import Manifest, Schedule
+from dotagent.core.model import Ended, Exited, NotStarted
+from dotagent.ports import Child
+from dotagent.steps import attempt_order, preflight
+from dotagent.steps.catalogue import Catalogue
+from dotagent.steps.heartbeats import Beat
+from dotagent.steps.parts import Parts
+from dotagent.store import attempts, look
+from dotagent.store.attempts import Run
+from dotagent.store.outbox import Claim
+from dotagent.store.settle_attempt import settle
+from dotagent.system import proof
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What an attempt runs: the manifest in force, the folder it lies in, which schedule."""
+
+    manifest: Manifest
+    schedule: Schedule
+    folder: str
+    dry_run: bool = False
+    tee: tuple[str, str] | None = None
+
+
+class Attempt:
+    """An attempt under way. ``stop`` ends it early; safe to call at any time."""
+
+    def __init__(self, parts: Parts, run: Run) -> None:
+        self.parts = parts
+        self.run = run
+        self._child: Child | None = None
+        self._stop: str | None = None
+
+    def stop(self, why: str) -> None:
+        """Interrupt it: TERM, grace, KILL (rules R11)."""
+        self._stop = why
+        if self._child is not None:
+            self._child.interrupt(why)
+
+    async def perform(self, catalogue: Catalogue, job: Job | None, *, room: int) -> Sequence[Claim]:
+        """Make the attempt and settle it; ``job`` None is the manifest that the store adopted.
+        Returns the deliveries to send at once."""
+        parts, run = self.parts, self.run
+        folder = None
+        try:
+            job = job or job_of(parts, catalogue, run)
+            folder = tempfile.mkdtemp(prefix="dotagent-")
+            ended, judgement = await self._make(job, folder)
+        except OSError as error:
+            why = f"its temporary folder could not be made: {error.strerror}"
+            ended, judgement = self._not_started(why)
+        except DotagentError as error:
+            ended, judgement = self._not_started(error.message)
+        finally:
+            if folder is not None:
+                shutil.rmtree(folder, ignore_errors=True)
+        return await parts.commit(
+            lambda tx: settle(tx, parts.actor, run.attempt_id, judgement, ended, room=room)
+        )
+
+    async def _make(self, job: Job, folder: str) -> tuple[Ended, Judgement]:
+        parts, run = self.parts, self.run
+        blocked = await preflight.ask(parts, job.manifest, run)
+        if blocked is not None:
+            ended = Ended(exit=blocked, ended_at=parts.clock.now())
+            return ended, _judge(job, ended, None)
+        beat = Beat(parts, run, job.schedule, silent=job.dry_run)
+        order = attempt_order.make(
+            parts,
+            job.manifest,
+            job.schedule,
+            run,
+            folder=job.folder,
+            tmp=folder,
+            started_at=beat.start(),
+            dry_run=job.dry_run,
+            tee=job.tee,
+        )
+        expect = job.manifest.expect
+        before = await proof.before(expect, order.cwd) if expect is not None else None
+        started = await parts.spawner.start(order)
+        if isinstance(started, NotStarted):
+            ended = Ended(exit=started, ended_at=parts.clock.now())
+        else:
+            ended = await self._watch(started, beat.started_at)
+        missing = None
+        if expect is not None and before is not None and isinstance(ended.exit, Exited):
+            facts = await proof.facts(
+                expect,
+                order.cwd,
+                before=before,
+                ended=ended,
+                started_at=beat.started_at,
+                zone=parts.actor.zone,
+            )
+            missing = unmet(expect, facts=facts)
+        judgement = _judge(job, ended, missing)
+        beat.end(judgement, ended.ended_at)
+        return ended, judgement
+
+    async def _watch(self, child: Child, started_at: int) -> Ended:
+        parts, attempt_id = self.parts, self.run.attempt_id
+        self._child = child
+        if self._stop is not None:
+            child.interrupt(self._stop)
+        with suppress(DotagentError):  # a store in trouble: the marker still finds the child
+            await parts.store.write(
+                lambda tx: attempts.spawned(
+                    tx, attempt_id, started_at, child.pid, child.started_ticks
+                )
+            )
+        return await child.wait()
+
+    def _not_started(self, why: str) -> tuple[Ended, Judgement]:
+        ended = Ended(exit=NotStarted(code=126, why=why), ended_at=self.parts.clock.now())
+        return ended, judge(ended.exit, Codes())
+
+
+def job_of(parts: Parts, catalogue: Catalogue, run: Run) -> Job:
+    """The adopted manifest and the schedule of a claimed window. Raises ``DotagentError``."""
+    row = look.agent(parts.reader, run.agent)
+    assert row is not None
+    manifest = catalogue.manifest(run.agent, run.manifest_sha256)
+    for schedule in manifest.schedules:
+        if schedule.id == run.schedule_id:
+            return Job(manifest=manifest, schedule=schedule, folder=os.path.dirname(row["path"]))
+    raise NotFound(f"the manifest of {run.agent} has no schedule {run.schedule_id!r}")
+
+
+def _judge(job: Job, ended: Ended, missing: str | None) -> Judgement:
+    run = job.manifest.run
+    codes = Codes(
+        success=run.success_codes,
+        warn=run.warn_codes,
+        skip=run.skip_codes,
+        no_retry=run.no_retry_codes,
+    )
+    said = ended.result
+    return judge(
+        ended.exit,
+        codes,
+        outcome=said.get("outcome"),
+        retry_at=said.get("retry_at"),
+        unmet=missing,
+    )
