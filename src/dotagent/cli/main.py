@@ -1,0 +1,84 @@
+"""The command line: one file a command, each loaded when it is called.
+
+Every command returns its exit status or raises a ``DotagentError``, which is said here, once, with
+what to do next, and ends the process with the error's own status (product §9).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import click
+
+from dotagent.core.errors import DotagentError
+
+COMMANDS = {
+    "init": "write a first agent: manifest and script",
+    "demo": "watch the whole line work, in a scratch home",
+    "run": "try an agent; nobody is told",
+    "run-now": "run an agent for real, now",
+    "tick": "run what is due, once (for cron)",
+    "daemon": "run schedules until stopped",
+    "status": "how everything is",
+    "why": "why an agent ran or did not, and who was told",
+    "inbox": "what happened, without any channel",
+    "deliveries": "messages on their way, sent and dead",
+    "doctor": "check manifests, configuration and home",
+    "audit": "verify the record",
+}
+"""Every command, in the order of ``--help``: ``cli/<name>.py`` has it as ``command``."""
+
+
+class Lazy(click.Group):
+    """Loads a command's file when it is called or asked for help."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"dotagent.cli.{cmd_name.replace('-', '_')}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The overview from the table above: it must not import every command."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="dotagent", message="dotagent %(version)s")
+def root() -> None:
+    """Runs scheduled scripts and tells people what happened."""
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run one command line; its exit status."""
+    try:
+        status = root.main(args=list(argv), prog_name="dotagent", standalone_mode=False)
+    except DotagentError as error:
+        return complain(error)
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("dotagent: interrupted", err=True)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 141
+    return status if isinstance(status, int) else 0
+
+
+def complain(error: DotagentError) -> int:
+    """Say what is wrong and what to do, on standard error; the exit status."""
+    click.echo(f"dotagent: {error.message}", err=True)
+    if error.hint:
+        click.echo(f"  {error.hint}", err=True)
+    return error.exit_code
