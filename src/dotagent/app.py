@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import ExitStack, asynccontextmanager
+import traceback
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from functools import cache
 
 from dotagent import __version__
-from dotagent.core import events
+from dotagent.core import chain, moment
 from dotagent.core.config import Config
-from dotagent.core.errors import StoreCorrupt
-from dotagent.core.model import Kind, Outcome
+from dotagent.core.errors import DotagentError
+from dotagent.core.model import Outcome
+from dotagent.core.secret import Redactor
 from dotagent.drivers.kit import registry
 from dotagent.drivers.kit.sender import Kit
-from dotagent.engine.embedded import Engine, Mode
+from dotagent.engine.embedded import Engine, Mode, Unfinished
 from dotagent.engine.recorder import Recorder
 from dotagent.engine.surroundings import Surroundings
 from dotagent.engine.watching import Watching
@@ -30,16 +31,17 @@ from dotagent.plugins.sender import PluginSender
 from dotagent.ports import Parcel, Sender
 from dotagent.steps.catalogue import Catalogue
 from dotagent.steps.configure import read as read_config
+from dotagent.steps.greet import First, greet
 from dotagent.steps.parts import Parts
 from dotagent.steps.recover import recover
-from dotagent.store import database, facts, holders, look, record
+from dotagent.steps.secrecy import all_values
+from dotagent.store import damage, database, holders, look
 from dotagent.store.actor import Actor
-from dotagent.store.database import Reader, Store, Tx
+from dotagent.store.database import Reader, Store
 from dotagent.store.holders import DAEMON, Beginning
-from dotagent.store.tell import tell
 from dotagent.supervisor.spawner import RealSpawner
 from dotagent.supervisor.speak import speak
-from dotagent.system import auditfile, environment, home, lock, zone
+from dotagent.system import auditfile, environment, faultlog, home, lock, zone
 from dotagent.system.bell import Bell
 from dotagent.system.chance import chance
 from dotagent.system.clock import SystemClock
@@ -47,18 +49,23 @@ from dotagent.system.discovery import roots
 from dotagent.system.identity import Identity, identify
 from dotagent.system.paths import Paths
 from dotagent.system.paths import home as home_of
-
-SIGNALS = {signal.SIGTERM: "SIGTERM", signal.SIGINT: "SIGINT"}
+from dotagent.system.signals import HUP, Signals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Purpose:
     """What a process takes the lock for. ``until`` makes it a command: it ends when that is true
-    of the store. ``plan`` runs what schedules are due."""
+    of the store and nothing runs any more. ``own``: the request that it was started for. ``plan``
+    runs what schedules are due."""
 
     role: str
     plan: bool = False
     until: Callable[[Reader], bool] | None = None
+    own: int | None = None
+
+
+class Fault(DotagentError):
+    """A fault of dotagent itself; its traceback stands in the daemon's log."""
 
 
 @cache
@@ -94,57 +101,57 @@ def paths_of(env: Mapping[str, str]) -> Paths:
     return paths
 
 
+def roots_of(paths: Paths, env: Mapping[str, str]) -> tuple[str, ...]:
+    """The roots that a holder with this environment looks into. Raises ``HomeError``."""
+    captured = environment.read(paths.environment)
+    return _roots(paths, env, env if captured is None else captured)
+
+
+def _roots(paths: Paths, env: Mapping[str, str], inherited: Mapping[str, str]) -> tuple[str, ...]:
+    return roots(inherited if "DOTAGENT_ROOT" in inherited else env, paths.agents)
+
+
 def prepare_store(paths: Paths) -> None:
     """Make the database where there is none, so that a request can be written. ``StoreError``."""
     database.open_store(paths.database).close()
 
 
 async def hold(
-    paths: Paths, env: Mapping[str, str], purpose: Purpose, ready: Callable[[], None] = lambda: None
+    paths: Paths,
+    env: Mapping[str, str],
+    purpose: Purpose,
+    ready: Callable[[], None] = lambda: None,
+    leaving: Callable[[str, Unfinished], None] = lambda signal, unfinished: None,
+    signals: Signals | None = None,
 ) -> str | None:
     """Hold the home and run the engine until it is stopped or its purpose is settled. Returns the
     name of the signal that stopped it, None where its purpose was settled.
 
     Raises ``HeldError`` at once if somebody else holds it. ``ready`` is called when the engine is
-    about to run.
+    about to run, ``leaving`` when a signal stops it. ``signals`` listens already, so that one that
+    comes before all this is heard; else they are listened to from here to the end of this.
     """
     clock = SystemClock()
     with ExitStack() as stack:
+        if signals is None:
+            signals = Signals().listen()
+            stack.callback(signals.restore)
         stack.callback(clock.close)
         held = lock.take(paths.lock, purpose.role, os.getpid(), clock.now())
         stack.callback(held.release)
+        stack.enter_context(damage.set_aside(paths.database, clock.now))
+        if purpose.role == DAEMON:
+            home.keep_reserve(paths.reserve)
         bell = Bell(paths.bell)
         stack.callback(bell.close)
-        store = _open(paths, clock)
+        store = damage.open_checked(paths.database)
         stack.callback(store.close)
-        async with _engine(paths, env, purpose, clock, store, bell) as engine:
-            ready()
+        listener = _Listener(purpose, signals, leaving)
+        async with _engine(paths, env, purpose, clock, store, bell, listener) as engine:
+            if not engine.stopping:
+                ready()
             await engine.run()
             return engine.stopped_by
-
-
-def _open(paths: Paths, clock: SystemClock) -> Store:
-    """The store, checked if the last holder died. A damaged one is set aside and said (product
-    §8); the next start begins a new record and tells people."""
-    try:
-        if os.path.exists(paths.database):
-            reader = database.connect_reader(paths.database)
-            try:
-                crashed = holders.last_crashed(reader)
-            finally:
-                reader.close()
-            if crashed:
-                database.check(paths.database)
-        return database.open_store(paths.database)
-    except StoreCorrupt as error:
-        aside = f"{paths.database}.damaged-{clock.now() // 1000}"
-        for suffix in ("", "-wal", "-shm"):
-            if os.path.exists(paths.database + suffix):
-                os.replace(paths.database + suffix, aside + suffix)
-        raise StoreCorrupt(
-            f"{error.message}; it is kept as {aside}",
-            "The next start begins a new record; agents and their files are untouched.",
-        ) from error
 
 
 @asynccontextmanager
@@ -155,27 +162,40 @@ async def _engine(
     clock: SystemClock,
     store: Store,
     bell: Bell,
+    listener: _Listener,
 ) -> AsyncIterator[Engine]:
     """An engine that has settled what a dead holder left; its end is written down after it."""
     me = identify()
-    beginning = await _begin(paths, store, clock, purpose, me)
-    inherited = environment.read(paths.environment) or env
+    beginning, anew = await _begin(paths, store, clock, purpose, me)
+    captured = environment.read(paths.environment)
+    inherited = env if captured is None else captured
     async with Kit(clock=clock, speak=speak, env=inherited) as kit:
         actor = Actor(epoch=beginning.epoch, host=me.host, zone=zone.machine_zone(env))
         parts = _parts(paths, clock, store, actor, inherited, kit)
-        recorder = Recorder(paths.audit, store)
+        recorder = Recorder(paths.audit, store, clock)
         surroundings = _surroundings(paths, env, inherited)
         config = read_config(paths.config, paths.good_config, drivers).config
         mode = _mode(purpose, config)
         engine = Engine(parts, Catalogue(paths, drivers), mode, surroundings, recorder)
-        watching = _listen(paths, purpose, engine, surroundings, bell)
+        watching = _watch(paths, purpose, engine, surroundings, bell)
         store.on_audit = recorder.wake
         try:
-            await _greet(parts, recorder, beginning, purpose, me)
-            await recover(parts, me.boot_id)
-            yield engine
+            with listener.attached(engine, surroundings), damage.classified(paths.database):
+                standing = recorder.check()
+                daemon = (__version__, me.pid) if purpose.role == DAEMON else None
+                first = First(standing=standing, anew=anew, daemon=daemon)
+                await greet(parts, first)
+                await recover(parts, me.boot_id)
+                yield engine
             reason = engine.stopped_by if purpose.role == DAEMON else None
-            await store.write(lambda tx: holders.end(tx, actor, clock.now(), reason=reason))
+            synced = recorder.written
+            await store.write(
+                lambda tx: holders.end(tx, actor, clock.now(), reason=reason, synced=synced)
+            )
+        except DotagentError:
+            raise
+        except Exception as error:
+            raise _fault(engine, error) from None
         finally:
             asyncio.get_running_loop().remove_reader(bell.fileno())
             watching.close()
@@ -189,21 +209,60 @@ def _surroundings(
 ) -> Surroundings:
     return Surroundings(
         env=env,
-        roots=roots(inherited if "DOTAGENT_ROOT" in inherited else env, paths.agents),
+        roots=_roots(paths, env, inherited),
         drivers=drivers,
         zone=lambda: zone.machine_zone(env),
         zone_mark=lambda: zone.fingerprint(env),
     )
 
 
-def _listen(
+class _Listener:
+    """Brings signals to the engine: the daemon reads its files again on SIGHUP, all else stops."""
+
+    def __init__(
+        self, purpose: Purpose, signals: Signals, leaving: Callable[[str, Unfinished], None]
+    ) -> None:
+        self._purpose = purpose
+        self._signals = signals
+        self._leaving = leaving
+
+    @contextmanager
+    def attached(self, engine: Engine, surroundings: Surroundings) -> Iterator[None]:
+        """While this lasts, ``engine`` hears; what came before it existed is told at once."""
+        loop = asyncio.get_running_loop()
+
+        def hear(name: str) -> None:
+            if name == HUP and self._purpose.role == DAEMON:
+                _reload(surroundings, engine)
+                return
+            first = not engine.stopping
+            engine.stop(name)
+            if first:
+                self._leaving(name, engine.unfinished())
+
+        with self._signals.told_to(lambda name: loop.call_soon_threadsafe(hear, name)):
+            yield
+
+
+def _fault(engine: Engine, error: Exception) -> Fault:
+    """What nobody foresaw: said shortly to the person, in full to the log, to neither a secret."""
+    parts = engine.parts
+    now = moment.stamp(parts.clock.now(), parts.actor.zone)
+    text = "".join(traceback.format_exception(error))
+    text = Redactor(all_values(parts, engine.catalogue)).text(text)
+    log = parts.paths.daemon_log
+    kept = faultlog.append(log, f"{now} dotagent {__version__}\n{text}\n")
+    return Fault(
+        f"a fault of dotagent itself has ended it ({type(error).__name__})",
+        f"Its traceback is in {log}; please report it." if kept else f"{log} cannot be written.",
+    )
+
+
+def _watch(
     paths: Paths, purpose: Purpose, engine: Engine, surroundings: Surroundings, bell: Bell
 ) -> Watching:
-    """Signals, the bell and, for who plans, the kernel's file notices."""
+    """The bell and, for who plans, the kernel's file notices."""
     loop = asyncio.get_running_loop()
-    for number, name in SIGNALS.items():
-        loop.add_signal_handler(number, engine.stop, name)
-    loop.add_signal_handler(signal.SIGHUP, _reload, surroundings, engine)
     loop.add_reader(bell.fileno(), _rung, bell, engine)
     watching = Watching(paths, surroundings, engine.poke)
     if purpose.plan:
@@ -229,6 +288,7 @@ def _mode(purpose: Purpose, config: Config) -> Mode:
         # A person who interrupts a command does not want to wait for what it runs.
         stop_grace_ms=config.daemon.stop_grace_ms if purpose.until is None else 0,
         until=purpose.until,
+        own=purpose.own,
     )
 
 
@@ -264,9 +324,10 @@ def _parts(
 
 async def _begin(
     paths: Paths, store: Store, clock: SystemClock, purpose: Purpose, me: Identity
-) -> Beginning:
-    legacy = auditfile.verify_legacy(paths.legacy_audit) if _is_new(store) else None
-    return await store.write(
+) -> tuple[Beginning, bool]:
+    """The holder's row; and whether the database is new beside a record that goes on."""
+    anchor, anew = _anchor(paths) if _is_new(store) else (None, False)
+    beginning = await store.write(
         lambda tx: holders.begin(
             tx,
             clock.now(),
@@ -274,51 +335,22 @@ async def _begin(
             pid=me.pid,
             started_ticks=me.started_ticks,
             boot_id=me.boot_id,
-            anchor=legacy.head if legacy is not None else None,
+            anchor=anchor,
         )
     )
+    return beginning, anew
 
 
 def _is_new(store: Store) -> bool:
-    reader = store.read()
-    try:
+    with closing(store.read()) as reader:
         return not holders.any_yet(reader)
-    finally:
-        reader.close()
 
 
-async def _greet(
-    parts: Parts, recorder: Recorder, beginning: Beginning, purpose: Purpose, me: Identity
-) -> None:
-    """First words: the daemon's own, and what is wrong with the record, each told once."""
-    standing = recorder.check()
-    folder, name = os.path.split(parts.paths.database)
-    damaged = sorted(entry for entry in os.listdir(folder) if entry.startswith(f"{name}.damaged-"))
-
-    def commit(tx: Tx) -> None:
-        now = parts.clock.now()
-        if purpose.role == DAEMON:
-            holders.greet(tx, parts.actor, now, beginning, version=__version__, pid=me.pid)
-        if facts.remember(tx, "audit_broken", standing.broken or "") and standing.broken:
-            _tell_broken(tx, parts, now, standing)
-        last = damaged[-1] if damaged else ""
-        if facts.remember(tx, "damaged", last) and last and not last.endswith(("-wal", "-shm")):
-            line = "the database was damaged and set aside; what came before is not in the new one"
-            detail = os.path.join(folder, last)
-            tell(tx, parts.actor, now, [events.of_system(Kind.STORE_ERROR, now, line, detail)])
-
-    await parts.commit(commit)
-
-
-def _tell_broken(tx: Tx, parts: Parts, now: int, standing: auditfile.Standing) -> None:
-    fields = {
-        "position": standing.written_seq,
-        "expected_prev_hash": tx.value(
-            "SELECT hash FROM audit WHERE seq = ?", standing.written_seq
-        ),
-        "actual_prev_hash": standing.head,
-    }
-    record.append(tx, parts.actor, now, "critical", "audit_chain_broken", **fields)
-    line = f"the audit record was changed from outside: {standing.broken}"
-    event = events.of_system(Kind.AUDIT_CHAIN_BROKEN, now, line, "See: dotagent audit verify")
-    tell(tx, parts.actor, now, [event])
+def _anchor(paths: Paths) -> tuple[str | None, bool]:
+    """What the first line of a new database's record names as the one before it: the end of the
+    record that is there, else that of the log of dotagent 0.1.x."""
+    here = auditfile.check(paths.audit, lambda seq: (), 0, lambda digest: None).head
+    if here != chain.GENESIS:
+        return here, True
+    legacy = auditfile.verify_legacy(paths.legacy_audit)
+    return (None if legacy is None else legacy.head), False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,10 +56,9 @@ def test_parse(written: str, ms: int) -> None:
 )
 def test_parse_refuses(written: str, says: str) -> None:
     """What is no span is refused with what to write instead, in a short message."""
-    with pytest.raises(ValueError, match=says) as raised:
+    with pytest.raises(ValueError, match=re.escape(says)) as raised:
         parse(written)
 
-    assert says in str(raised.value)
     assert len(str(raised.value)) < 250
 
 

@@ -193,10 +193,22 @@ def test_title_is_cut_with_an_ellipsis() -> None:
     assert "abcdefgh" == shorten("abcdefgh", 8)
 
 
-def test_no_room_at_all() -> None:
+@pytest.mark.parametrize(("line", "tail"), [("line", "tail"), ("line", ""), ("", "tail")])
+def test_no_room_at_all(line: str, tail: str) -> None:
     """A room that holds no character is a mistake of the caller, said aloud."""
     with pytest.raises(ValueError, match="room of 0"):
-        fit("line", "tail", 0, points)
+        fit(line, tail, 0, points)
+
+
+@pytest.mark.parametrize("heavy", [r"\n[4-9]", r"… \d\d char", r"\n\d{,40}$"])
+@pytest.mark.parametrize("room", range(20, 160, 7))
+def test_uneven_unit(room: int, heavy: str) -> None:
+    """A unit in which a shorter text may count more does not break the limit."""
+
+    def uneven(text: str) -> int:
+        return len(text) + (15 if re.search(heavy, text) else 0)
+
+    assert room >= uneven(fit("line", "0123456789" * 20, room, uneven))
 
 
 @pytest.mark.parametrize("room", range(1, 8))

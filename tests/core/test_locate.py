@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
 import tomli
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -54,7 +55,7 @@ def paths(value: Any, path: Path = ()) -> Iterator[Path]:
 
 
 def test_manifest() -> None:
-    """Tables, arrays of tables, elements, inline tables, dotted and quoted keys have their lines."""
+    """Tables, arrays, elements, inline tables, dotted and quoted keys have their lines."""
     lines = index(MANIFEST)
 
     assert {
@@ -118,6 +119,12 @@ def test_any_document(document: Writer) -> None:
 def test_any_text(text: str) -> None:
     """A text that is no TOML gives lines that exist, and no exception."""
     assert all(1 <= line <= text.count("\n") + 1 for line in index(text).values())
+
+
+@pytest.mark.parametrize("rest", ["b [", '"\\q" = 2', "[b", "b = [1,", "b = {c = 1", "b = "])
+def test_where_it_stops(rest: str) -> None:
+    """What comes before the first thing that is no TOML keeps its line."""
+    assert index(f"a = 1\n{rest}")[("a",)] == 1
 
 
 def test_deep_nesting() -> None:

@@ -135,6 +135,7 @@ def test_taken(rule: Rule, value: Any, taken: Any) -> None:
             '"(" is not a usable regular expression: missing ) at position 1',
             None,
         ),
+        (Pattern(), 1, "a whole number, where text is needed", "write it in quotes"),
         (Url(), "ftp://x", 'not an address; it starts with "https://" or "http://"', None),
         (Url(), "https://", 'not an address; it starts with "https://" or "http://"', None),
         (Url(), "https://a b", "not an address: it holds a blank or a control character", None),

@@ -297,8 +297,16 @@ def test_inspect_judges_the_rest() -> None:
 
 @pytest.mark.parametrize(
     ("value", "refers"),
-    [("${A}", True), ("x${A", True), ("$${A}", False), ("$A", False), (5, False), (["${A}"], True)]
-    + [({"a": "${A}"}, True), ([[1]], False)],
+    [
+        ("${A}", True),
+        ("x${A", True),
+        ("$${A}", False),
+        ("$A", False),
+        (5, False),
+        (["${A}"], True),
+        ({"a": "${A}"}, True),
+        ([[1]], False),
+    ],
 )
 def test_has_reference(value: Any, refers: bool) -> None:
     """A reference is found in texts, lists and tables."""
@@ -318,6 +326,45 @@ def test_a_check_that_fails_is_a_problem() -> None:
     assert (None, [Problem(path="", message="its own check failed (RuntimeError)")]) == structure(
         {"url": "s3cret"}, Broken
     )
+
+
+@dataclass(frozen=True)
+class Buggy(Rule):
+    def take(self, value: Any) -> Any:
+        return value + 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Careless:
+    numbers: tuple[Annotated[int, Buggy()], ...]
+
+
+def test_a_mistake_of_ours_is_not_hidden() -> None:
+    """A rule that raises anything but ``Wrong`` is a bug and shows as one."""
+    with pytest.raises(TypeError):
+        structure({"numbers": ["a"]}, Careless)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Required:
+    mode: Literal["fast", "slow"]
+    half: Annotated[int, Even()]
+    part: Part
+    tags: tuple[str, ...]
+    headers: Mapping[str, str]
+    chat: str | None
+
+
+def test_salvage_of_nothing() -> None:
+    """Where nothing is said, each field is empty in its own way, and each is missing."""
+    findings = Findings()
+
+    record = salvage({}, Required, "", findings)
+
+    assert (
+        Required(mode="fast", half=0, part=Part(size=0), tags=(), headers={}, chat=None) == record
+    )
+    assert [*keys_of(Required)] == [problem.path for problem in findings.found]
 
 
 def test_keys_of() -> None:

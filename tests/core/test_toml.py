@@ -80,11 +80,11 @@ def test_settle_orders_and_places() -> None:
     """Problems come in the order of the file, those without a place first."""
     document = read(b"[a]\nx = 1\n[b]\ny = 2\n")
     assert isinstance(document, Document)
-    found = [Problem(path=path, message="bad") for path in ("b.y", "a.z", "c", "a.x")]
+    found = [Problem(path=path, message="bad") for path in ("b.y", "a.z", "", "c", "a.x")]
 
     settled = document.settle(found)
 
-    assert [("c", None), ("a.z", 1), ("a.x", 2), ("b.y", 4)] == [
+    assert [("", None), ("c", None), ("a.z", 1), ("a.x", 2), ("b.y", 4)] == [
         (problem.path, problem.line) for problem in settled
     ]
 

@@ -1,9 +1,9 @@
 """What every driver must do, found by walking the drivers folder.
 
 A driver is checked as soon as its file exists. One that speaks HTTP also brings its service:
-``tests/drivers/test_NAME.py`` exposes ``SERVER``, a ``StrictServer`` whose ``settings()`` are settings
-of the driver with ``secret`` in every field of its ``SECRETS``. What has ``request`` and ``classify`` is
-checked as the pure functions they are; whatever has a ``SERVER`` is checked over the wire as well.
+``tests/drivers/test_NAME.py`` exposes ``SERVER``, a ``StrictServer`` whose ``settings()`` are
+settings of the driver with ``secret`` in every field of its ``SECRETS``. What has ``request`` and
+``classify`` is checked as pure functions; whatever has a ``SERVER`` over the wire as well.
 """
 
 from __future__ import annotations
@@ -384,7 +384,7 @@ async def test_nobody_listens(driver: Driver) -> None:
     assert "Connection refused" in outcome.why
 
 
-@every_http
+@every_served
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize(
     ("headers", "after_ms"),

@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +15,10 @@ from typing import Any
 from dotagent.core.model import Ended, NotStarted
 from dotagent.ports import Child, Order
 from dotagent.supervisor.aside import aside
+from dotagent.supervisor.kernel import Kernel
 from dotagent.supervisor.orphans import MARKER_NAME, LostAttempt
-from dotagent.supervisor.pack import Kernel
 from dotagent.supervisor.spawner import RealSpawner
 from dotagent.supervisor.table import Row, machine_table
-from dotagent.supervisor.watch import watch_exit
 
 NOW = 1_800_000_000_000
 
@@ -90,6 +89,17 @@ class Field:
         os.mkfifo(path)
         return path
 
+    def text(self, *paths: str) -> str:
+        """What the files hold, one after the other."""
+        return "".join(Path(path).read_text() for path in paths)
+
+    def program(self, content: bytes, name: str = "program") -> Path:
+        """An executable file with this content."""
+        path = self.folder / name
+        path.write_bytes(content)
+        path.chmod(0o755)
+        return path
+
     def left(self) -> list[Row]:
         """Processes that bear this test's marker."""
         return LostAttempt(machine_table(), self.marker, None, None).survivors()
@@ -97,8 +107,7 @@ class Field:
     def with_kernel(self, **changes: Any) -> None:
         """Use a spawner whose system differs."""
         patience_ms = changes.pop("patience_ms", 5_000)
-        kernel = replace(Kernel(table=machine_table(), watch=watch_exit), **changes)
-        self.spawner = RealSpawner(StillClock(), kernel=kernel, patience_ms=patience_ms)
+        self.spawner = RealSpawner(StillClock(), kernel=Kernel(**changes), patience_ms=patience_ms)
 
 
 @contextmanager
@@ -110,6 +119,33 @@ def powerless() -> Iterator[None]:
         yield
     finally:
         os.setresuid(0, 0, 0)
+
+
+def until(condition: Callable[[], bool]) -> asyncio.Future[None]:
+    """Done when the condition holds; it is looked at once a turn of the loop."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[None] = loop.create_future()
+
+    def look() -> None:
+        if done.cancelled():
+            return
+        if condition():
+            done.set_result(None)
+        else:
+            loop.call_soon(look)
+
+    look()
+    return done
+
+
+def await_end(pid: int) -> None:
+    """Return when our child ``pid`` has ended. It stays unreaped, and the loop knows nothing."""
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+
+
+def await_stop(pid: int) -> None:
+    """Return when our child ``pid`` was stopped (SIGSTOP)."""
+    os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOWAIT)
 
 
 async def heard(fifo: Path) -> str:

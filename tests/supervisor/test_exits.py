@@ -14,6 +14,8 @@ from dotagent.core.model import Exited, NotStarted, Signaled
 from dotagent.supervisor.launch import Found, explain, find
 from tests.supervisor.children import NOW, Field
 
+TRUE = Path("/bin/true").read_bytes()
+
 
 @pytest.mark.parametrize("code", [0, 1, 2, 75, 124, 126, 127, 128, 143, 255])
 async def test_exit_code_is_told(field: Field, code: int) -> None:
@@ -34,8 +36,10 @@ async def test_death_by_signal_is_told(field: Field, number: int) -> None:
 
 
 async def test_child_has_a_session_of_its_own(field: Field) -> None:
-    """The child leads its session and group, reads nothing, and inherits no descriptor but three."""
-    child = await field.start("ps -o pid=,pgid=,sid= -p $$; ls /proc/$$/fd; cat; readlink /proc/$$/fd/0")
+    """The child leads its session and group, reads nothing, inherits no descriptor but three."""
+    child = await field.start(
+        "ps -o pid=,pgid=,sid= -p $$; ls /proc/$$/fd; cat; readlink /proc/$$/fd/0"
+    )
     ended = await child.wait()
 
     assert [str(child.pid)] * 3 == ended.stdout.text.split()[:3]
@@ -78,9 +82,7 @@ async def test_relative_command_is_sought_in_the_working_directory(field: Field)
     """``./tool`` means the one in the working directory, and is called by that name."""
     (field.folder / "work").mkdir()
     field.script('echo "$0 $1"', "work/tool.sh")
-    child = await field.spawner.start(
-        field.order("./tool.sh", "x", cwd=str(field.folder / "work"))
-    )
+    child = await field.spawner.start(field.order("./tool.sh", "x", cwd=str(field.folder / "work")))
 
     assert not isinstance(child, NotStarted)
     assert "./tool.sh x" == (await child.wait()).stdout.text
@@ -135,9 +137,10 @@ async def test_missing_file(field: Field) -> None:
     missing = await field.refused("./absent.sh")
     dangling = await field.refused("./link")
 
-    assert NotStarted(
-        code=127, why=f"the command {field.folder}/./absent.sh does not exist"
-    ) == missing
+    assert (
+        NotStarted(code=127, why=f"the command {field.folder}/./absent.sh does not exist")
+        == missing
+    )
     assert (127, True) == (dangling.code, "is a link to a file that" in dangling.why)
 
 
@@ -146,20 +149,26 @@ async def test_missing_interpreter(field: Field) -> None:
     path = field.script("exit 0", head="#!/opt/no/such/python3 -u")
     reason = await field.refused(str(path))
 
-    assert NotStarted(
-        code=127, why=f"/opt/no/such/python3, the interpreter of {path}, does not exist"
-    ) == reason
+    assert (
+        NotStarted(code=127, why=f"/opt/no/such/python3, the interpreter of {path}, does not exist")
+        == reason
+    )
 
 
 async def test_windows_line_ends(field: Field) -> None:
     """A script with Windows line ends says so, and how to mend it."""
     path = field.script("exit 0\r", head="#!/bin/sh\r")
     reason = await field.refused(str(path))
-    subprocess.run(reason.why.split("mend it with: ")[1], shell=True, check=True)
+    follow(reason.why.split("mend it with: ")[1])
     ended = await (await field.spawner.start(field.order(str(path)))).wait()  # type: ignore[union-attr]
 
     assert 127 == reason.code
     assert Exited(code=0) == ended.exit
+
+
+def follow(advice: str) -> None:
+    """Do what the reason says."""
+    subprocess.run(advice, shell=True, check=True)
 
 
 async def test_missing_execute_bit(field: Field) -> None:
@@ -168,9 +177,10 @@ async def test_missing_execute_bit(field: Field) -> None:
     path.chmod(0o644)
     reason = await field.refused(str(path))
 
-    assert NotStarted(
-        code=126, why=f"{path} is not executable; mend it with: chmod +x {path}"
-    ) == reason
+    assert (
+        NotStarted(code=126, why=f"{path} is not executable; mend it with: chmod +x {path}")
+        == reason
+    )
 
 
 async def test_interpreter_that_may_not_run(field: Field) -> None:
@@ -180,9 +190,10 @@ async def test_interpreter_that_may_not_run(field: Field) -> None:
     path = field.script("exit 0", head=f"#!{interpreter}")
     reason = await field.refused(str(path))
 
-    assert NotStarted(
-        code=126, why=f"{interpreter}, the interpreter of {path}, is not executable"
-    ) == reason
+    assert (
+        NotStarted(code=126, why=f"{interpreter}, the interpreter of {path}, is not executable")
+        == reason
+    )
 
 
 async def test_missing_hash_bang(field: Field) -> None:
@@ -202,9 +213,7 @@ async def test_missing_hash_bang(field: Field) -> None:
 )
 async def test_damaged_program(field: Field, content: bytes, words: str) -> None:
     """A file that is no program of this machine is 126."""
-    path = field.folder / "program"
-    path.write_bytes(content)
-    path.chmod(0o755)
+    path = field.program(content)
     reason = await field.refused(str(path))
 
     assert (126, True) == (reason.code, words in reason.why)
@@ -212,23 +221,20 @@ async def test_damaged_program(field: Field, content: bytes, words: str) -> None
 
 async def test_missing_loader(field: Field) -> None:
     """A program made for another C library names the loader that is missing."""
-    program = bytearray(Path("/bin/true").read_bytes())
-    loader = find_loader(program)
-    program[loader.start : loader.stop] = b"/lib/no-such-loader".ljust(len(loader), b"\0")
-    path = field.folder / "program"
-    path.write_bytes(program)
-    path.chmod(0o755)
+    path = field.program(with_loader(TRUE, b"/lib/no-such-loader"))
     reason = await field.refused(str(path))
 
-    assert NotStarted(
-        code=127, why=f"/lib/no-such-loader, the interpreter of {path}, does not exist"
-    ) == reason
+    assert (
+        NotStarted(code=127, why=f"/lib/no-such-loader, the interpreter of {path}, does not exist")
+        == reason
+    )
 
 
-def find_loader(program: bytes) -> range:
-    """Where the name of the loader stands in an ELF program."""
-    at = program.index(b"/lib")
-    return range(at, program.index(b"\0", at))
+def with_loader(program: bytes, loader: bytes) -> bytes:
+    """An ELF program that asks for another loader."""
+    start = program.index(b"/lib")
+    stop = program.index(b"\0", start)
+    return program[:start] + loader.ljust(stop - start, b"\0") + program[stop:]
 
 
 async def test_folder_as_command(field: Field) -> None:
@@ -242,12 +248,15 @@ async def test_folder_as_command(field: Field) -> None:
 
 async def test_missing_working_directory(field: Field) -> None:
     """A working directory that is gone is said, and how to make it."""
-    reason = await field.refused("true", cwd="/no/such/folder")
+    reason = await field.refused("true", cwd="/no/such")
 
-    assert NotStarted(
-        code=127,
-        why="the working directory /no/such/folder does not exist; make it: mkdir -p /no/such/folder",
-    ) == reason
+    assert (
+        NotStarted(
+            code=127,
+            why="the working directory /no/such does not exist; make it: mkdir -p /no/such",
+        )
+        == reason
+    )
 
 
 async def test_working_directory_that_is_a_file(field: Field) -> None:
@@ -269,9 +278,7 @@ async def test_arguments_no_program_can_take(field: Field) -> None:
 
 async def test_program_being_written(field: Field) -> None:
     """A program that somebody has open for writing is 126."""
-    path = field.folder / "program"
-    path.write_bytes(Path("/bin/true").read_bytes())
-    path.chmod(0o755)
+    path = field.program(TRUE)
     with path.open("ab"):
         reason = await field.refused(str(path))
 
@@ -304,5 +311,3 @@ async def test_refusal_is_in_the_log(field: Field) -> None:
     assert "\n=== run started ===\n--- not started: the command no-such-command is in" in (
         field.log.read_text()
     )
-
-

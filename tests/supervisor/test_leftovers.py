@@ -8,12 +8,12 @@ import time
 
 from dotagent.core.model import Exited
 from dotagent.supervisor.table import machine_table
-from tests.supervisor.children import Field, heard, tell
+from tests.supervisor.children import Field, await_end, heard, tell
 
 
 async def test_grandchild_holding_the_pipes_is_killed_after_the_drain(field: Field) -> None:
     """A background process that keeps the output open delays the end by the drain, no more."""
-    ended = await field.run("tail -f /dev/null & echo done", drain_ms=100)
+    ended = await field.run("sleep inf & echo done", drain_ms=100)
 
     assert Exited(code=0) == ended.exit
     assert "done" == ended.stdout.text
@@ -42,7 +42,7 @@ async def test_process_substitution_is_waited_for(field: Field) -> None:
 async def test_grandchild_without_the_pipes_is_killed_at_once(field: Field) -> None:
     """A background process of the group that closed its output is killed without any drain."""
     began = time.monotonic()
-    ended = await field.run("tail -f /dev/null <> /dev/null >&0 2>&0 & exit 3", drain_ms=20_000)
+    ended = await field.run("sleep inf <> /dev/null >&0 2>&0 & exit 3", drain_ms=20_000)
 
     assert Exited(code=3) == ended.exit
     assert [] == field.left()
@@ -53,7 +53,7 @@ async def test_daemonised_grandchild_holding_the_pipes_is_killed(field: Field) -
     """What left for a session of its own but still holds our pipes bears our marker: it ends."""
     ready = field.fifo("ready")
     child = await field.start(
-        f"setsid bash -c 'echo $$ > {ready}; tail -f /dev/null' & wait -n; exit 0", drain_ms=50
+        f"setsid bash -c 'echo $$ > {ready}; sleep inf' & wait -n; exit 0", drain_ms=50
     )
     pid = int(await heard(ready))
     os.kill(child.pid, signal.SIGKILL)
@@ -68,7 +68,7 @@ async def test_detached_grandchild_is_left_alone(field: Field) -> None:
     """What left the session and gave the pipes back has been let go on purpose."""
     ready, go = field.fifo("ready"), field.fifo("go")
     child = await field.start(
-        f"setsid bash -c 'echo $$ > {ready}; exec tail -f /dev/null' <> /dev/null >&0 2>&0 & read x < {go}"
+        f"setsid bash -c 'echo $$ > {ready}; exec sleep inf' <> /dev/null >&0 2>&0 & read x < {go}"
     )
     pid = int(await heard(ready))
     await tell(go)
@@ -82,7 +82,7 @@ async def test_outsider_holding_the_pipes_is_said(field: Field) -> None:
     """What dropped the marker as well cannot be ended, but does not hold up the end."""
     ready = field.fifo("ready")
     child = await field.start(
-        f"env -i setsid bash -c 'echo $$ > {ready}; exec tail -f /dev/null' & read x", drain_ms=50
+        f"env -i setsid bash -c 'echo $$ > {ready}; exec sleep inf' & read x", drain_ms=50
     )
     pid = int(await heard(ready))
     ended = await child.wait()
@@ -95,7 +95,7 @@ async def test_outsider_holding_the_pipes_is_said(field: Field) -> None:
 
 async def test_leftovers_ignoring_signals_are_killed(field: Field) -> None:
     """A leftover that ignores everything it can ignore is killed all the same."""
-    ended = await field.run("(trap '' TERM INT HUP; tail -f /dev/null) & echo up", drain_ms=50)
+    ended = await field.run("(trap '' TERM INT HUP; sleep inf) & echo up", drain_ms=50)
 
     assert "up" == ended.stdout.text
     assert [] == field.left()
@@ -104,7 +104,7 @@ async def test_leftovers_ignoring_signals_are_killed(field: Field) -> None:
 async def test_many_leftovers_are_all_killed(field: Field) -> None:
     """A hundred background processes that fork on are gone at the end."""
     ended = await field.run(
-        "for i in {1..50}; do (tail -f /dev/null & tail -f /dev/null) & done; exit 0", drain_ms=50
+        "for i in {1..50}; do (sleep inf & sleep inf) & done; exit 0", drain_ms=50
     )
 
     assert Exited(code=0) == ended.exit
@@ -122,16 +122,11 @@ async def test_closed_output_is_not_the_end(field: Field) -> None:
 async def test_stopped_drain_ends_at_once(field: Field) -> None:
     """A planned stop while leftovers are drained changes no exit and waits for nobody."""
     ready = field.fifo("ready")
-    child = await field.start(f"tail -f /dev/null & exec 2>&-; echo > {ready}", drain_ms=60_000)
+    child = await field.start(f"sleep inf & exec 2>&-; echo > {ready}", drain_ms=60_000)
     await heard(ready)
-    wait_for_zombie(child.pid)
+    await_end(child.pid)
     child.interrupt("the daemon stops")
     ended = await child.wait()
 
     assert Exited(code=0) == ended.exit
     assert [] == field.left()
-
-
-def wait_for_zombie(pid: int) -> None:
-    """Return when our child ``pid`` has ended; it stays unreaped."""
-    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)

@@ -12,15 +12,23 @@ import pytest
 from dotagent.core.model import Exited, Interrupted, Lost, TimedOut
 from dotagent.ports import Child
 from dotagent.supervisor.watch import Watcher, watch_by_thread, watch_exit
+from tests.supervisor.children import (
+    Field,
+    await_end,
+    await_stop,
+    heard,
+    powerless,
+    tell,
+    until,
+)
 from tests.support.system import require_root
-from tests.supervisor.children import Field, heard, powerless, tell
 
 TIMEOUT_MS = 300
 
 
 async def test_timeout_ends_the_attempt(field: Field) -> None:
     """A process that runs too long gets TERM and is timed out."""
-    ended = await field.run("tail -f /dev/null", timeout_ms=TIMEOUT_MS)
+    ended = await field.run("sleep inf", timeout_ms=TIMEOUT_MS)
 
     assert TimedOut(after_ms=TIMEOUT_MS) == ended.exit
     assert [] == field.left()
@@ -40,7 +48,7 @@ async def test_trapped_term_that_exits_0_is_a_timeout(field: Field) -> None:
 async def test_obeyed_term_costs_no_grace(field: Field) -> None:
     """The end comes when the last process is gone, not when the grace is over."""
     began = time.monotonic()
-    await field.run("tail -f /dev/null", timeout_ms=TIMEOUT_MS, grace_ms=60_000)
+    await field.run("sleep inf", timeout_ms=TIMEOUT_MS, grace_ms=60_000)
 
     assert time.monotonic() - began < 20
 
@@ -49,7 +57,7 @@ async def test_ignored_term_is_killed_after_the_grace(field: Field) -> None:
     """A process and its children that ignore TERM are killed when the grace is over."""
     ready = field.fifo("ready")
     child = await field.start(
-        f"trap '' TERM; tail -f /dev/null & echo > {ready}; wait; tail -f /dev/null", grace_ms=100
+        f"trap '' TERM; sleep inf & echo > {ready}; wait; sleep inf", grace_ms=100
     )
     await heard(ready)
     child.interrupt("stop")
@@ -63,13 +71,13 @@ async def test_grandchild_has_its_grace_too(field: Field) -> None:
     """When the leader obeys TERM, a grandchild still cleaning up has the rest of the grace."""
     ready, go = field.fifo("ready"), field.fifo("go")
     child = await field.start(
-        f"bash -c 'trap \"read x < {go}; echo clean > {field.folder}/clean; exit\" TERM;"
+        f'bash -c \'trap "read x < {go}; echo clean > {field.folder}/clean; exit" TERM;'
         f" echo > {ready}; while :; do read -t 60 x <> <(:); done' & wait",
         grace_ms=60_000,
     )
     await heard(ready)
     child.interrupt("stop")
-    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    await_end(child.pid)
     await tell(go)
     ended = await child.wait()
 
@@ -81,9 +89,7 @@ async def test_grandchild_has_its_grace_too(field: Field) -> None:
 async def test_grandchild_ignoring_term_is_killed(field: Field) -> None:
     """When the leader obeys TERM and a grandchild does not, the grandchild is killed."""
     ready = field.fifo("ready")
-    child = await field.start(
-        f"(trap '' TERM; echo > {ready}; tail -f /dev/null) & wait", grace_ms=100
-    )
+    child = await field.start(f"(trap '' TERM; echo > {ready}; sleep inf) & wait", grace_ms=100)
     await heard(ready)
     child.interrupt("stop")
     ended = await child.wait()
@@ -96,7 +102,7 @@ async def test_job_control_does_not_escape(field: Field) -> None:
     """A script with job control gives its jobs groups of their own; a stop reaches them."""
     ready = field.fifo("ready")
     child = await field.start(
-        f"set -m; (trap '' TERM; echo > {ready}; tail -f /dev/null) > /dev/null 2>&1 & wait", grace_ms=100
+        f"set -m; (trap '' TERM; echo > {ready}; sleep inf) > /dev/null 2>&1 & wait", grace_ms=100
     )
     await heard(ready)
     child.interrupt("stop")
@@ -110,11 +116,11 @@ async def test_stopped_process_still_sees_term(field: Field) -> None:
     """A process that was stopped (SIGSTOP) is woken to obey TERM within its grace."""
     ready = field.fifo("ready")
     child = await field.start(
-        f"trap 'echo obeyed; exit 0' TERM; echo > {ready}; kill -STOP $$; exec tail -f /dev/null",
+        f"trap 'echo obeyed; exit 0' TERM; echo > {ready}; kill -STOP $$; exec sleep inf",
         grace_ms=60_000,
     )
     await heard(ready)
-    os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WNOWAIT)
+    await_stop(child.pid)
     child.interrupt("stop")
     ended = await child.wait()
 
@@ -147,7 +153,7 @@ async def test_first_reason_wins(field: Field) -> None:
 async def test_end_before_the_stop_stands(field: Field) -> None:
     """A process that has ended before the stop reaches it has its own exit."""
     child = await field.start("exit 3")
-    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    await_end(child.pid)
     child.interrupt("too late")
     ended = await child.wait()
     child.interrupt("far too late")
@@ -159,7 +165,7 @@ async def test_end_before_the_stop_stands(field: Field) -> None:
 async def test_end_before_the_timeout_stands(field: Field) -> None:
     """A process that has ended when its timeout comes has its own exit, even unnoticed."""
     child = await field.start("exit 3", timeout_ms=1)
-    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    await_end(child.pid)
 
     assert Exited(code=3) == (await child.wait()).exit
 
@@ -178,7 +184,7 @@ async def test_wait_can_be_given_up(field: Field) -> None:
     assert Exited(code=5) == (await child.wait()).exit
 
 
-# ------------------------------------------------------------------------------ what cannot be ended
+# ---------------------------------------------------------------------------- what cannot be ended
 
 
 def _not_permitted(group: int, number: int) -> None:
@@ -189,7 +195,7 @@ def _not_permitted(group: int, number: int) -> None:
 async def test_unkillable_process_is_told_as_escaped(field: Field) -> None:
     """A process that KILL does not end gives its slot back, named; its later end is reaped."""
     field.with_kernel(kill_group=_not_permitted, patience_ms=100)
-    child = await field.start("echo up; exec tail -f /dev/null", timeout_ms=TIMEOUT_MS, grace_ms=50)
+    child = await field.start("echo up; exec sleep inf", timeout_ms=TIMEOUT_MS, grace_ms=50)
     ended = await child.wait()
 
     assert (TimedOut(after_ms=TIMEOUT_MS), (child.pid,)) == (ended.exit, ended.escaped)
@@ -202,15 +208,14 @@ async def test_unkillable_process_is_told_as_escaped(field: Field) -> None:
 
 async def reaped(child: Child) -> None:
     """Return when nothing, not even a zombie, is left of ``child``."""
-    while os.path.exists(f"/proc/{child.pid}"):
-        await asyncio.sleep(0)
+    await until(lambda: not os.path.exists(f"/proc/{child.pid}"))
 
 
 async def test_unkillable_leftover_is_told_as_escaped(field: Field) -> None:
     """A leftover that has become another user's is named, and the leader's own exit stands."""
     require_root("to have what it may not signal")
     field.with_kernel(patience_ms=100)
-    child = await field.start("tail -f /dev/null & exit 0", drain_ms=50)
+    child = await field.start("sleep inf & exit 0", drain_ms=50)
     with powerless():
         ended = await child.wait()
 
@@ -224,7 +229,7 @@ async def test_unkillable_group_is_told_as_escaped(field: Field) -> None:
     require_root("to have what it may not signal")
     ready = field.fifo("ready")
     field.with_kernel(patience_ms=100)
-    child = await field.start(f"tail -f /dev/null & echo > {ready}; wait", grace_ms=50)
+    child = await field.start(f"sleep inf & echo > {ready}; wait", grace_ms=50)
     await heard(ready)
     with powerless():
         child.interrupt("stop")
@@ -245,19 +250,25 @@ async def test_every_watch_notices_the_end(field: Field, watch: Watcher) -> None
     field.with_kernel(watch=watch)
 
     assert Exited(code=7) == (await field.run("exit 7")).exit
-    assert TimedOut(after_ms=TIMEOUT_MS) == (
-        await field.run("tail -f /dev/null", timeout_ms=TIMEOUT_MS)
-    ).exit
+    assert (
+        TimedOut(after_ms=TIMEOUT_MS) == (await field.run("sleep inf", timeout_ms=TIMEOUT_MS)).exit
+    )
     assert [] == field.left()
 
 
 async def test_status_taken_by_somebody_else_is_lost(field: Field) -> None:
     """An exit status that another part of the program reaped is lost, never a success."""
     child = await field.start("exit 0")
-    os.waitpid(child.pid, 0)
+    await_end(child.pid)
+    steal_status(child.pid)
     ended = await child.wait()
 
     assert Lost(why="somebody else took its exit status") == ended.exit
+
+
+def steal_status(pid: int) -> None:
+    """What a careless ``os.wait()`` elsewhere in the program does."""
+    os.waitpid(pid, 0)
 
 
 async def test_unsupervisable_child_is_ended(field: Field) -> None:
@@ -267,7 +278,7 @@ async def test_unsupervisable_child_is_ended(field: Field) -> None:
         raise RuntimeError("can't start new thread")
 
     field.with_kernel(watch=no_thread)
-    reason = await field.refused("tail", "-f", "/dev/null")
+    reason = await field.refused("sleep", "inf")
 
     assert (126, True) == (reason.code, "can't start new thread" in reason.why)
     assert [] == field.left()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,7 +54,7 @@ def test_bytes_bound_the_tail_too() -> None:
 
 
 def test_one_endless_line_keeps_its_end() -> None:
-    """A piece of the only line is better than nothing; it counts as dropped, for it is not whole."""
+    """A piece of the only line is better than nothing; it counts as dropped: it is not whole."""
     assert Tail(text="x" * 100, dropped=1) == tail_of(*[b"x" * 70_000] * 3, size=100)
 
 
@@ -68,7 +70,7 @@ def test_no_character_is_cut_in_half() -> None:
     st.integers(0, 12),
 )
 def test_tail_is_bounded_and_honest(chunks: list[bytes], size: int, lines: int) -> None:
-    """Any output in any chunks: within the limits, the end of the whole, every line accounted for."""
+    """Any output in any chunks: within the limits, the end of it, every line accounted for."""
     buffer = TailBuffer(lines, size)
     for chunk in chunks:
         buffer.add(chunk)
@@ -88,6 +90,6 @@ def test_tail_is_bounded_and_honest(chunks: list[bytes], size: int, lines: int) 
 def test_chunks_do_not_matter(output: bytes, cuts: list[int], size: int) -> None:
     """The same output in other chunks has the same tail."""
     edges = [0, *sorted(cut for cut in cuts if cut <= len(output)), len(output)]
-    chunks = [output[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    chunks = [output[a:b] for a, b in pairwise(edges)]
 
     assert tail_of(output, size=size) == tail_of(*chunks, size=size)

@@ -4,6 +4,7 @@ A command commits its request, then either somebody holds the lock and carries i
 does and the command itself takes the lock and runs the same engine until its own work is settled.
 Whoever finds the lock free first acts; the request row says whether it is done. So two commands at
 once never both act, and a holder that dies under a request is replaced by whoever waits for it.
+A signal calls off what was asked for: whatever acts next must not do what nobody waits for.
 """
 
 from __future__ import annotations
@@ -11,23 +12,29 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from dotagent import app
 from dotagent.core.errors import DotagentError, HeldError
-from dotagent.store import database, requests
-from dotagent.store.database import Reader
-from dotagent.store.requests import Delivery, Request
-from dotagent.system import bell
+from dotagent.store import database, outbox_view, requests
+from dotagent.store.outbox_view import WAITING, Delivery
+from dotagent.store.reading import Reader
+from dotagent.store.requests import Request
+from dotagent.system import bell, lock
 from dotagent.system.paths import Paths
+from dotagent.system.signals import Signals
 from dotagent.system.waiting import now, pause
 
 PATIENCE_MS = 30_000
 """A message that can be sent within this time is waited for; a later one is left to the next."""
-POLL_MS = 50
-TICK = "tick"
+POLL_MS = (20, 250)
+"""How often a request in other hands is looked at: at first, and after a while."""
+SILENCE_MS = 5_000
+"""A request that nobody takes for so long needs a word to whoever waits."""
+RUN, TICK, STOP = "run", "tick", "stop"
 
 Watch = Callable[[Reader, Request], None]
 """Called again and again while the request is carried out: shows progress."""
@@ -39,6 +46,14 @@ class Refused(DotagentError):
     def __init__(self, message: str, hint: str | None, exit_code: int) -> None:
         super().__init__(message, hint)
         self.exit_code = exit_code
+
+
+class Stopped(DotagentError):
+    """A signal cut the command short; ``exit_code`` is what a shell shows for it."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"stopped by {name}")
+        self.exit_code = 128 + signal.Signals[name]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,74 +73,148 @@ def act(
     *,
     role: str,
     watch: Watch = lambda reader, row: None,
+    say: Callable[[str], None] = lambda text: None,
+    signals: Signals | None = None,
 ) -> Done:
     """Ask for ``kind`` and see it settled: the request itself, and the messages it caused, but for
-    those that must wait longer. Raises ``Refused`` where the actor says no."""
+    those that must wait longer. ``say`` tells the person what is not the request's own doing.
+    Raises ``Refused`` where the actor says no, ``Stopped`` after a signal."""
+    heard = Signals().listen() if signals is None else signals
     app.prepare_store(paths)
+    if heard.stop is not None:
+        raise Stopped(heard.stop)
     request_id = database.append_request(paths.database, kind, json.dumps(dict(args)), now())
     reader = database.connect_reader(paths.database)
-    by: int | None = None
     try:
-        while not settled(reader, request_id, now()):
-            by = _advance(paths, env, reader, request_id, role, watch)
-        row = requests.request(reader, request_id)
-        watch(reader, row)
+        errand = _Errand(paths, env, request_id, role, reader, watch, say, heard)
+        errand.see_through()
+        request = errand.look(reader)
     finally:
         reader.close()
-    answer = row.answer or {}
+    if errand.cut is not None:
+        raise Stopped(errand.cut)
+    answer = request.answer or {}
     if "error" in answer:
         raise Refused(answer["error"], answer.get("hint"), answer["exit"])
-    return Done(request_id=request_id, answer=answer, by=by)
+    return Done(request_id=request_id, answer=answer, by=errand.by)
 
 
-def _advance(
-    paths: Paths,
-    env: Mapping[str, str],
-    reader: Reader,
-    request_id: int,
-    role: str,
-    watch: Watch,
-) -> int | None:
-    """Act ourselves if nobody does; else ring, and look for a moment. Who acts."""
+class _Errand:
+    """One request on its way."""
 
-    def until(inner: Reader) -> bool:
-        row = requests.request(inner, request_id)
-        watch(inner, row)
-        return settled(inner, request_id, now()) and (row.kind != TICK or quiet(inner, now()))
+    def __init__(
+        self,
+        paths: Paths,
+        env: Mapping[str, str],
+        request_id: int,
+        role: str,
+        reader: Reader,
+        watch: Watch,
+        say: Callable[[str], None],
+        signals: Signals,
+    ) -> None:
+        self.by: int | None = None
+        """Who acts; None for ourselves."""
+        self.cut: str | None = None
+        """The signal that came before all was settled."""
+        self._paths = paths
+        self._env = env
+        self._request_id = request_id
+        self._role = role
+        self._reader = reader
+        self._watch = watch
+        self._say = say
+        self._signals = signals
+        self._since = now()
+        self._is_called_off = False
+        self._is_settled = False
+        self._has_said = False
 
-    try:
-        stopped = asyncio.run(app.hold(paths, env, app.Purpose(role=role, until=until)))
-    except HeldError as held:
-        bell.ring(paths.bell)
-        watch(reader, requests.request(reader, request_id))
-        pause(POLL_MS)
-        return held.pid
-    if stopped is not None:
-        raise KeyboardInterrupt(stopped)
-    return None
+    def look(self, reader: Reader) -> Request:
+        """How the request stands; whoever watches sees it too."""
+        request = requests.request(reader, self._request_id)
+        self._watch(reader, request)
+        return request
+
+    def see_through(self) -> None:
+        """Act or follow, until all is settled or a signal has ended it."""
+        while not self._settled(self._reader):
+            holder = lock.peek(self._paths.lock)
+            if self._signals.stop is not None and not self._wait_for_the_end(holder is not None):
+                return
+            if holder is None:
+                self._act()
+            else:
+                self._follow(holder)
+
+    # ------------------------------------------------------------------------------------ two ways
+
+    def _act(self) -> None:
+        """Take the lock, if nobody is quicker, and run the engine."""
+        purpose = app.Purpose(role=self._role, until=self._settled, own=self._request_id)
+        try:
+            hold = app.hold(self._paths, self._env, purpose, signals=self._signals)
+            stopped = asyncio.run(hold)
+        except HeldError:
+            pause(POLL_MS[0])
+            return
+        self.by = None
+        if stopped is not None and not self._is_settled:
+            self.cut = stopped
+
+    def _follow(self, holder: lock.Holder) -> None:
+        """Ring, and look for a moment."""
+        self.by = holder.pid
+        bell.ring(self._paths.bell)
+        request = self.look(self._reader)
+        waited = now() - self._since
+        if request.state == "waiting" and waited > SILENCE_MS and not self._has_said:
+            self._has_said = True
+            self._say(request.note or f"waiting for {holder.role}, process {holder.pid}")
+        pause(min(max(waited // 50, POLL_MS[0]), POLL_MS[1]))
+
+    def _wait_for_the_end(self, is_held: bool) -> bool:
+        """After a signal: call the request off, and stay to see a run end, but not if asked twice
+        or if nobody is there to end it."""
+        request = requests.request(self._reader, self._request_id)
+        self.cut = self._signals.stop
+        if request.state == "done":
+            return False
+        if not self._is_called_off:
+            self._is_called_off = True
+            args = json.dumps({"request": self._request_id, "why": self.cut})
+            database.append_request(self._paths.database, STOP, args, now())
+        return is_held and request.kind == RUN and self._signals.stops < 2
+
+    # ------------------------------------------------------------------------------------- settled
+
+    def _settled(self, reader: Reader) -> bool:
+        """Whether the request is done, and every message it caused is settled or waits long."""
+        request = self.look(reader)
+        self._is_settled = request.state == "done" and not self._awaits(reader, request)
+        return self._is_settled
+
+    def _awaits(self, reader: Reader, request: Request) -> bool:
+        done_at = request.ended_at or now()
+        if request.kind == TICK and outbox_view.may_go(reader, now(), done_at, PATIENCE_MS):
+            return True
+        return any(_soon(delivery, done_at) for delivery in caused(reader, request))
 
 
-def settled(reader: Reader, request_id: int, at: int) -> bool:
-    """Whether the request is done, and every message it caused is settled or waits long."""
-    row = requests.request(reader, request_id)
-    if row.state != "done":
+def caused(reader: Reader, request: Request) -> list[Delivery]:
+    """The deliveries that a request made."""
+    answer = request.answer or {}
+    if "attempt" in answer:
+        return outbox_view.of_attempt(reader, answer["attempt"])
+    return outbox_view.of_ids(reader, answer.get("deliveries", ()))
+
+
+def _soon(delivery: Delivery, done_at: int) -> bool:
+    """Whether this delivery is on its way, or may go within our patience."""
+    if delivery.state not in WAITING:
         return False
-    return not any(soon(delivery, at) for delivery in requests.caused(reader, row))
-
-
-def quiet(reader: Reader, at: int) -> bool:
-    """Whether nothing runs and nothing may be sent within our patience."""
-    if requests.anything_runs(reader):
-        return False
-    return not any(soon(delivery, at) for delivery in requests.unsettled(reader))
-
-
-def soon(delivery: Delivery, at: int) -> bool:
-    """Whether this delivery is on its way or may go within our patience."""
-    if delivery["state"] == "sending":
-        return True
-    wait_until: int = max(delivery["hold_until"], delivery["down_until"])
-    return delivery["state"] == "pending" and wait_until <= at + PATIENCE_MS
+    until = max(delivery.created_at, done_at) + PATIENCE_MS
+    return delivery.free_at is None or max(delivery.free_at, now()) <= until
 
 
 def environment() -> dict[str, str]:

@@ -17,14 +17,12 @@ from dotagent.core.model import (
     Exit,
     Exited,
     Interrupted,
-    Lost,
     Outcome,
     RejectDestination,
     RejectMessage,
     Retry,
     Sent,
     Skipped,
-    TimedOut,
     Unknown,
     Unproved,
     Unsupported,
@@ -109,7 +107,7 @@ def _judge_exited(
         said = f"{text}, but the script reported failure"
         return Judgement(verdict=Verdict.FAILED, exit=exit, words=said, retry_at=retry_at)
     if code in codes.success | codes.warn and unmet is not None:
-        unproved = Unproved(why=unmet)
+        unproved = Unproved(why=unmet, code=code)
         return Judgement(
             verdict=Verdict.FAILED, exit=unproved, words=exits.words(unproved), retry_at=retry_at
         )
@@ -181,8 +179,9 @@ def _after_failure(judgement: Judgement, window: Situation, now: int) -> Wait | 
 
     if judgement.final:
         return give_up(f"{judgement.words} means that trying again is pointless")
-    if window.attempts >= allowance(window.max_attempts, window.losses):
-        return give_up(f"attempts used up ({window.attempts} of {window.max_attempts})")
+    allowed = allowance(window.max_attempts, window.losses)
+    if window.attempts >= allowed:
+        return give_up(f"attempts used up ({window.attempts} of {allowed})")
     at = judgement.retry_at if judgement.retry_at is not None else now + delay(window)
     at = max(at, now)
     if at > window.deadline_at:
@@ -202,11 +201,6 @@ def delay(window: Situation) -> int:
     if not window.backoff_ms:
         return 0
     return window.backoff_ms[min(window.attempts, len(window.backoff_ms)) - 1]
-
-
-def is_failure(exit: Exit) -> bool:
-    """Whether the exit is one that a person must hear about, whatever its codes mean."""
-    return isinstance(exit, TimedOut | Lost)
 
 
 # ---------------------------------------------------------------------------------- after a send
@@ -248,10 +242,14 @@ class Settle:
 
 
 def after_send(
-    outcome: Outcome, *, now: int, expires_at: int, failures: int, plain: bool, u: float
+    outcome: Outcome, *, tried_at: int, expires_at: int, failures: int, plain: bool, u: float
 ) -> Settle:
     """What to do with the delivery and its destination (rules R19, R20). ``failures`` of the
-    destination in a row, this one not counted; ``plain`` if the plainer rendering was sent."""
+    destination in a row, this one not counted; ``plain`` if the plainer rendering was sent.
+
+    ``tried_at``: when the try began. One that a sleeping machine cut short began before the sleep
+    and expires nothing: after the wake there is always another (product §6)."""
+    overdue = tried_at >= expires_at
     match outcome:
         case Sent(receipt=receipt):
             return Settle(row="sent", why=receipt or "", healthy=True)
@@ -262,14 +260,14 @@ def after_send(
                 return Settle(row="rejected", why=why, healthy=True)
             return Settle(row="again", why=why, plain=True, healthy=True)
         case RejectDestination(why=why):
-            row = "expired" if now >= expires_at else "again"
+            row = "expired" if overdue else "again"
             return Settle(row=row, why=why, park=why, down_ms=PROBE_EVERY_MS)
         case Unsupported(why=why):
             return Settle(row="rejected", why=why, park=why, down_ms=PROBE_EVERY_MS)
         case Retry(why=why, after_ms=after):
-            return _try_again(why, after, now >= expires_at, failures, u)
+            return _try_again(why, after, overdue, failures, u)
         case Unknown(why=why):
-            return _try_again(why, None, now >= expires_at, failures, u)
+            return _try_again(why, None, overdue, failures, u)
 
 
 def _try_again(why: str, after: int | None, overdue: bool, failures: int, u: float) -> Settle:
@@ -277,5 +275,8 @@ def _try_again(why: str, after: int | None, overdue: bool, failures: int, u: flo
     if after is not None and after > OBEYED_MOST_MS:
         park = f"{why}; it asks to be left alone for more than a day"
         return Settle(row=row, why=why, park=park, down_ms=PROBE_EVERY_MS)
-    down = backoff(failures + 1, u) if after is None else max(after, 0)
+    down = backoff(failures + 1, u) if after is None else after
+    if down < BACKOFF_FIRST_MS:
+        # A service that says "at once" each time would else be asked in a tight loop.
+        down = max(down, backoff(failures + 1, u))
     return Settle(row=row, why=why, down_ms=down)

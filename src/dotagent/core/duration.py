@@ -8,10 +8,20 @@ from __future__ import annotations
 
 import re
 
-SECOND_MS = 1_000
-MINUTE_MS = 60 * SECOND_MS
-HOUR_MS = 60 * MINUTE_MS
-DAY_MS = 24 * HOUR_MS
+from dotagent.core.span import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, human
+
+__all__ = [
+    "DAY_MS",
+    "FORMS",
+    "HOUR_MS",
+    "LONGEST_MS",
+    "MINUTE_MS",
+    "SECOND_MS",
+    "human",
+    "parse",
+    "text",
+]
+
 LONGEST_MS = 36_500 * DAY_MS
 """About a hundred years: whoever asks for more means "never"."""
 
@@ -54,32 +64,6 @@ def text(ms: int) -> str:
         if count:
             parts.append(f"{count}{unit}")
     return "".join(parts) or "0s"
-
-
-def human(ms: int) -> str:
-    """For messages, rounded down to what a person cares about: ``4.2 s``, ``3 min``,
-    ``1 h 20 min``, ``2 days 3 h``. A negative span (a clock was set back) reads as none."""
-    ms = max(ms, 0)
-    if ms < SECOND_MS:
-        return f"{ms} ms"
-    if ms < 10 * SECOND_MS:
-        tenths = ms // 100
-        return f"{tenths / 10:g} s"
-    if ms < MINUTE_MS:
-        return f"{ms // SECOND_MS} s"
-    if ms < HOUR_MS:
-        minutes, rest = divmod(ms, MINUTE_MS)
-        seconds = rest // SECOND_MS if minutes < 10 else 0
-        return _pair(f"{minutes} min", seconds, "s")
-    if ms < DAY_MS:
-        hours, rest = divmod(ms, HOUR_MS)
-        return _pair(f"{hours} h", rest // MINUTE_MS, "min")
-    days, rest = divmod(ms, DAY_MS)
-    return _pair("1 day" if days == 1 else f"{days} days", rest // HOUR_MS, "h")
-
-
-def _pair(large: str, small: int, unit: str) -> str:
-    return f"{large} {small} {unit}" if small else large
 
 
 def _advice(plain: str) -> str:

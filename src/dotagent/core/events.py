@@ -7,7 +7,7 @@ Firing rules of product §4. Invariants: the last failed attempt is told as itse
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from dotagent.core import exits
@@ -37,8 +37,18 @@ class OutageSoFar:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CaughtUp:
+    """The older windows that a late one stands in for (rules R8); more than ``count`` of them
+    where that is not ``exact``."""
+
+    first_at: int
+    count: int
+    exact: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """The attempt's own numbers, for its message."""
+    """The attempt's own numbers, for its message. ``max_attempts``: all that it may use."""
 
     number: int
     max_attempts: int
@@ -47,6 +57,7 @@ class Told:
     expected_at: int | None
     manual: bool = False
     result: Mapping[str, Any] | None = None
+    caught_up: CaughtUp | None = None
 
 
 def of_attempt(
@@ -71,7 +82,8 @@ def of_attempt(
             found.append(event(Kind.RECOVERED, lasted_ms=told.ended_at - outage.opened_at))
         return found
     if verdict is Verdict.SKIPPED:
-        return [event(Kind.PREFLIGHT)] if isinstance(judgement.exit, Blocked) else []
+        blocked = isinstance(judgement.exit, Blocked)
+        return [event(Kind.PREFLIGHT, skipped=True)] if blocked else []
     next_at = decision.at if isinstance(decision, Wait) else None
     found = [event(failure_kind(judgement), next_at=next_at)]
     if isinstance(decision, Close) and decision.state is WindowState.GIVEN_UP:
@@ -184,6 +196,8 @@ def _facts(
         facts.update(plugin=exit.by, suggest=exit.suggest)
     if told.result:
         facts["result"] = dict(told.result)
+    if told.caught_up is not None:
+        facts["caught_up"] = asdict(told.caught_up)
     return facts
 
 

@@ -55,8 +55,8 @@ def words(exit: Exit) -> str:
             return f"blocked by preflight {by}: {why}" if why else f"blocked by preflight {by}"
         case NotStarted(why=why):
             return f"could not start: {why}"
-        case Unproved(why=why):
-            return f"exit 0, but {why}"
+        case Unproved(why=why, code=code):
+            return f"exit {code}, but {why}"
         case Interrupted(why=why):
             return f"interrupted: {why}"
         case Lost(why=why):
@@ -73,12 +73,10 @@ def _signal_name(number: int) -> str:
 def legacy_code(exit: Exit) -> int:
     """dotagent 0.1.x's number for it (contract §5): −1 for a signal and for what never ran."""
     match exit:
-        case Exited(code=code) | NotStarted(code=code):
+        case Exited(code=code) | NotStarted(code=code) | Unproved(code=code):
             return code
         case TimedOut():
             return TIMEOUT_CODE
-        case Unproved():
-            return 0
         case _:
             return LOST_CODE
 
@@ -86,7 +84,7 @@ def legacy_code(exit: Exit) -> int:
 def status(exit: Exit) -> int:
     """What ``run`` and ``run-now`` exit with for an attempt that did not succeed (product §9)."""
     match exit:
-        case Exited(code=code) | NotStarted(code=code):
+        case Exited(code=code) | NotStarted(code=code) | Unproved(code=code):
             return code or 1
         case TimedOut():
             return TIMEOUT_CODE

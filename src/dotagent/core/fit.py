@@ -103,9 +103,7 @@ def _is_flag_half(char: str) -> bool:
 
 
 def _may_cut(text: str, at: int) -> bool:
-    """Whether ``text`` may be parted between ``at - 1`` and ``at``."""
-    if at <= 0 or at >= len(text):
-        return True
+    """Whether ``text`` may be parted between ``at - 1`` and ``at``, both inside it."""
     if text[at - 1] == "\u200d" or _extends(text[at]):
         return False
     if not (_is_flag_half(text[at]) and _is_flag_half(text[at - 1])):

@@ -13,14 +13,19 @@ from dotagent.core.model import WindowState
 OK, DEGRADED, FAILING, STALE, NEW, OFF = "ok", "degraded", "failing", "stale", "new", "off"
 
 
-def after(judgement: Judgement, decision: Wait | Close, number: int) -> tuple[str, str] | None:
-    """Health after an attempt; None where it says nothing new (an interruption, a “not now”)."""
+def after(
+    judgement: Judgement, decision: Wait | Close, number: int, *, manual: bool = False
+) -> tuple[str, str] | None:
+    """Health after an attempt; None where it says nothing new (an interruption, a “not now”).
+    ``manual``: a person asked for it, and nothing tries it again (rules R10)."""
     if judgement.verdict in (Verdict.INTERRUPTED, Verdict.SKIPPED):
         return None
     if judgement.verdict in GOOD:
         if judgement.verdict is Verdict.WARNED:
             return DEGRADED, judgement.words
         return (DEGRADED, f"recovered on attempt {number}") if number > 1 else (OK, "")
+    if manual:
+        return FAILING, f"manual run: {judgement.words}"
     if isinstance(decision, Close) and decision.state is WindowState.GIVEN_UP:
         return FAILING, f"gave up: {judgement.words}"
     return FAILING, f"attempt {number}: {judgement.words}; will be tried again"

@@ -90,14 +90,16 @@ def _stand_in(
     event: Event, routes: list[Route], found: list[Match], parked: Set[str]
 ) -> Match | None:
     """While a destination is parked, critical events also go to a living global notifier, unless
-    one that lives hears of it anyway (rules R20)."""
-    told = [match.route for match in found if match.quiet is None]
-    if event.severity is not Severity.CRITICAL or not told:
+    one of those asked for them anyway and has its own answer (rules R20)."""
+    if event.severity is not Severity.CRITICAL:
         return None
-    if any(route.fingerprint not in parked for route in told):
+    if not any(each.quiet is None and each.route.fingerprint in parked for each in found):
         return None
-    for route in routes:
-        living = not route.scope and route.fingerprint not in parked
-        if living and route not in told and route.fingerprint != event.about:
-            return Match(route=route, stand_in=True)
-    return None
+    living = [
+        route
+        for route in routes
+        if not route.scope and route.fingerprint not in {event.about, *parked}
+    ]
+    if not living or any(wants(route, event) for route in living):
+        return None
+    return Match(route=living[0], stand_in=True)

@@ -57,9 +57,10 @@ class NotStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unproved:
-    """Exit 0 (or a warn code), but the manifest's ``[expect]`` was not met."""
+    """Exit 0 (or another good ``code``), but the manifest's ``[expect]`` was not met."""
 
     why: str
+    code: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,12 @@ def clock(at: int, now: int, zone: tzinfo) -> str:
     return f"{then:%Y-%m-%d} {time}"
 
 
+def when(at: int, now: int, zone: tzinfo) -> str:
+    """The same as part of a sentence: ``at 14:35``, ``on Mon 14:35``, ``on 2026-03-29 14:35``."""
+    said = clock(at, now, zone)
+    return f"on {said}" if " " in said else f"at {said}"
+
+
 def stamp(at: int, zone: tzinfo) -> str:
     """ISO 8601 without a colon in the offset, as in every file of dotagent 0.1.x."""
     return local(at, zone).strftime("%Y-%m-%dT%H:%M:%S%z")

@@ -163,10 +163,20 @@ def plan(sighting: Sighting, now: int) -> Plan:
             closes_live=_pause(sighting),
             clock_changed=True,
         )
-    planned_as = sighting.planned_as or sighting.when
-    if sighting.was_away or definition(planned_as) != definition(sighting.when):
+    if _is_another(sighting):
         return _carry_on(sighting, cursor, now)
     return _decide(sighting, cursor, now)
+
+
+def upcoming(sighting: Sighting, now: int) -> int | None:
+    """When the first window falls due that no pass has planned yet; ``None`` for never. It may
+    have fallen due already: a pass is late, or a queued window waits for a run."""
+    cursor = sighting.cursor
+    if cursor is None or not sighting.enabled or _is_ahead(sighting, cursor, now):
+        return plan(sighting, now).next_at
+    if _is_another(sighting):
+        return _carry_on(sighting, cursor, now).next_at
+    return _next(sighting, cursor, cursor.planned_through)
 
 
 # ------------------------------------------------------------------------------ cursor (rules R3)
@@ -193,6 +203,12 @@ def _is_ahead(sighting: Sighting, cursor: Cursor, now: int) -> bool:
         sighting.when, now, anchor_at=cursor.anchor_at, name=sighting.name, zone=sighting.zone
     )
     return ahead_ms > max(HOUR_MS, 2 * period_ms)
+
+
+def _is_another(sighting: Sighting) -> bool:
+    """Whether the cursor was not made for this schedule as it is now: edited, or back again."""
+    planned_as = sighting.planned_as or sighting.when
+    return sighting.was_away or definition(planned_as) != definition(sighting.when)
 
 
 def _carry_on(sighting: Sighting, cursor: Cursor, now: int) -> Plan:

@@ -11,6 +11,7 @@ from datetime import tzinfo
 from typing import Any
 
 from dotagent.core.duration import human
+from dotagent.core.fit import one_line
 from dotagent.core.model import AGENT_EVENTS, Event, Kind, Message, Tail
 from dotagent.core.moment import clock
 
@@ -66,10 +67,22 @@ def _tail(event: Event, stdout: Tail, stderr: Tail) -> str:
 def _line(event: Event, zone: tzinfo) -> str:
     writer = _WRITERS.get(event.kind)
     if writer is None:
-        return str(event.facts["line"])
+        return one_line(str(event.facts["line"]))
     text = f"{event.agent}/{event.schedule_id}: {writer(event.facts, event.at, zone)}"
+    if event.kind is not Kind.RECOVERED:
+        text += _caught_up(event.facts, event.at, zone)
     summary = (event.facts.get("result") or {}).get("summary")
-    return f"{text} — {summary}" if summary else text
+    return one_line(f"{text} — {summary}" if summary else text)
+
+
+def _caught_up(facts: Facts, at: int, zone: tzinfo) -> str:
+    """A late run names the older ones that it stands in for (rules R8)."""
+    older = facts.get("caught_up")
+    if older is None:
+        return ""
+    runs = _count(older["count"], "earlier run")
+    some = runs if older["exact"] else f"more than {runs}"
+    return f"; in place of {some} since {clock(older['first_at'], at, zone)}"
 
 
 def _which(facts: Facts) -> str:
@@ -80,6 +93,8 @@ def _which(facts: Facts) -> str:
 def _next(facts: Facts, at: int, zone: tzinfo) -> str:
     if facts["manual"]:
         return ""
+    if facts.get("skipped"):
+        return "; this run is skipped"
     next_at = facts.get("next_at")
     if next_at is None:
         return "; no more tries"

@@ -23,7 +23,8 @@ OUTCOMES = ("ok", "warn", "skip", "fail")
 
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-_INTEGER = re.compile(r"[+-]?\d{1,18}", re.ASCII)
+_INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
+_INTEGER_CHARS = 18
 _PADDED = re.compile(r"[+-]?0\d")
 _SAFE_INTEGER = 2**63
 _MILLIS_FROM = 10**11
@@ -102,11 +103,12 @@ def _line_pairs(text: str, problems: list[str]) -> dict[str, Any]:
 
 
 def _number(text: str) -> str | int | float:
-    """The number that ``text`` spells, else ``text``. ``007`` and ``1_000`` stay texts."""
+    """The number that ``text`` spells, else ``text``. What is rather a name than a number stays a
+    text: ``007``, ``1_000``, and long rows of digits."""
     if _PADDED.match(text):
         return text
     if _INTEGER.fullmatch(text):
-        return int(text)
+        return int(text) if len(text) <= _INTEGER_CHARS else text
     if _NUMBER.fullmatch(text) and math.isfinite(float(text)):
         return float(text)
     return text

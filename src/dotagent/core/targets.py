@@ -47,23 +47,24 @@ class Target:
 def of_manifest(manifest: Manifest, home_key: bytes, addressed: Addressed) -> list[Target]:
     """All targets of a manifest, in the order of the file: notifiers, then hooks."""
     targets = of_notifiers(manifest.notifiers, home_key, addressed)
-    targets += _of_hooks("on_success", manifest.on_success, _ON_SUCCESS, "sink")
-    targets += _of_hooks("on_failure", manifest.on_failure, _ON_FAILURE, "notify")
+    targets += _of_hooks("on_success", manifest.on_success, home_key, _ON_SUCCESS, "sink")
+    targets += _of_hooks("on_failure", manifest.on_failure, home_key, _ON_FAILURE, "notify")
     return targets
 
 
 def of_notifiers(
     notifiers: Sequence[Notifier], home_key: bytes, addressed: Addressed
 ) -> list[Target]:
-    """The targets of ``[[notifiers]]`` entries. A disabled one is no target."""
+    """The targets of ``[[notifiers]]`` entries. A disabled one is no target, but keeps its place
+    among its equals, so that switching it off renames no other."""
     targets, seen, names = [], Counter[str](), Counter[str]()
     for notifier in notifiers:
-        if not notifier.enabled:
-            continue
         written = {name: notifier.settings.get(name) for name in addressed(notifier.driver)}
         stem = f"{notifier.driver}:{fingerprint(home_key, notifier.driver, written)[:12]}"
         seen[stem] += 1
         names[notifier.driver] += 1
+        if not notifier.enabled:
+            continue
         nth = names[notifier.driver]
         plain = notifier.driver if nth == 1 else f"{notifier.driver} {nth}"
         targets.append(
@@ -83,21 +84,26 @@ def of_notifiers(
 
 
 def _of_hooks(
-    place: str, hooks: Sequence[Hook], can: frozenset[Kind], purpose: str
+    place: str, hooks: Sequence[Hook], home_key: bytes, can: frozenset[Kind], purpose: str
 ) -> list[Target]:
-    targets, seen = [], Counter[str]()
+    # Two hooks of one plugin differ by their config: the key must tell them apart, or what waits
+    # for one would go to the other once a third is removed.
+    targets, seen, names = [], Counter[str](), Counter[str]()
     for hook in hooks:
+        settings = {"name": hook.plugin, "config": hook.config}
+        stem = f"{place}:{hook.plugin}:{fingerprint(home_key, PLUGIN, settings)[:12]}"
+        seen[stem] += 1
+        names[hook.plugin] += 1
+        nth = names[hook.plugin]
         events = can & frozenset(hook.events) if hook.events else can
         if not events:
             continue  # it asks only for what this hook never gets; the manifest check says so
-        seen[hook.plugin] += 1
-        nth = seen[hook.plugin]
         targets.append(
             Target(
-                key=f"{place}:{hook.plugin}:{nth}",
+                key=f"{stem}:{seen[stem]}",
                 name=hook.plugin if nth == 1 else f"{hook.plugin} {nth}",
                 driver=PLUGIN,
-                settings={"name": hook.plugin, "config": hook.config},
+                settings=settings,
                 events=events,
                 timeout_ms=hook.timeout_ms,
                 purpose=purpose,

@@ -1,8 +1,9 @@
 """Requests of other processes, carried out by the holder (rules R2).
 
-``run``: an attempt that a person asked for. ``retry``, ``cancel``: deliveries. ``tick``: plan and
-run what is due now. ``reload``: read manifests, configuration and secrets again. An answer is
-plain data; one with ``error`` and ``exit`` says what a command must print and exit with.
+``run``: an attempt that a person asked for; ``stop``: who asked wants it no more. ``retry``,
+``cancel``: deliveries. ``tick``: plan and start what is due now. ``reload``: read manifests,
+configuration and secrets again. An answer is plain data; one with ``error`` and ``exit`` says what
+a command must print and exit with.
 """
 
 from __future__ import annotations
@@ -38,8 +39,10 @@ class Asked:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._called_off: set[int] = set()
         self._handlers: Mapping[str, Callable[[Request, Any], Awaitable[Answer | None]]] = {
             "run": self._run,
+            "stop": self._stop,
             "retry": self._retry,
             "cancel": self._cancel,
             "tick": self._tick,
@@ -66,16 +69,34 @@ class Asked:
             await parts.commit(lambda tx: requests.finish(tx, parts.clock.now(), request.id, done))
 
     async def ended(self, run: Run) -> None:
-        """An attempt has settled: answer whoever asked for it."""
+        """An attempt has settled: answer whoever asked for it. One that only our own end
+        interrupted waits for the next holder, who may be the very one that asked."""
         if run.request_id is None:
             return
         parts, request_id = self._engine.parts, run.request_id
-        answer = {"attempt": run.attempt_id}
-        await parts.commit(lambda tx: requests.finish(tx, parts.clock.now(), request_id, answer))
+        is_final = request_id in self._called_off or request_id == self._engine.mode.own
+        self._called_off.discard(request_id)
+        await parts.commit(
+            lambda tx: requests.ran(
+                tx, parts.clock.now(), request_id, run.attempt_id, is_final=is_final
+            )
+        )
+
+    async def ticked(self, ticks: Mapping[int, int]) -> None:
+        """All that was due has started: answer who asked, with how many runs that was."""
+        parts = self._engine.parts
+
+        def commit(tx: Tx) -> None:
+            for request_id, count in ticks.items():
+                requests.finish(tx, parts.clock.now(), request_id, {"dispatched": count})
+
+        await parts.commit(commit)
 
     # ---------------------------------------------------------------------------------- attempts
 
     async def _run(self, request: Request, args: Mapping[str, Any]) -> Answer | None:
+        if not request.note:  # the first look: what a person has just saved is what they mean
+            await self._engine.reload()
         parts = self._engine.parts
         manifest, sha256, folder = await self._manifest(args)
         schedule = _schedule(manifest, args.get("schedule"))
@@ -83,8 +104,9 @@ class Asked:
         if self._engine.room <= 0:
             await self._note(request, "all slots are taken; it starts as soon as one is free")
             return None
-        run = await parts.commit(
-            lambda tx: attempts.claim_asked(
+
+        def claim(tx: Tx) -> Run | None:
+            claimed = attempts.claim_asked(
                 tx,
                 parts.actor,
                 parts.clock.now(),
@@ -94,13 +116,16 @@ class Asked:
                 sha256=sha256,
                 request_id=request.id,
             )
-        )
+            if claimed is not None:
+                requests.take(tx, parts.actor, request.id)
+            return claimed
+
+        run = await parts.commit(claim)
         if run is None:
             await self._note(
                 request, "a run of this schedule is in progress; it starts when that ends"
             )
             return None
-        await parts.commit(lambda tx: requests.take(tx, parts.actor, request.id))
         job = Job(
             manifest=manifest,
             schedule=schedule,
@@ -127,12 +152,26 @@ class Asked:
         """An agent that is not of this home: its notifiers are known, nothing is scheduled."""
         parts = self._engine.parts
         manifest = parse(path, sha256, self._engine.drivers())
+        name = manifest.agent.name
+        row = look.agent(parts.reader, name)
+        if row is not None and row["gone_at"] is None:
+            raise UsageError(f"there is an agent {name!r} in the home too: {row['path']}")
         data = read_if_there(path)
         assert data is not None
-        goodcopy.write(parts.paths.good_manifest(manifest.agent.name), data)
+        goodcopy.write(parts.paths.good_manifest(name), data)
         rows = replace(agent_rows(parts, manifest, path, sha256), schedules=())
         await parts.commit(lambda tx: adopt.visit(tx, parts.clock.now(), rows))
         return manifest, sha256, os.path.dirname(path)
+
+    async def _stop(self, request: Request, args: Mapping[str, Any]) -> Answer:
+        parts, wanted, why = self._engine.parts, int(args["request"]), str(args["why"])
+        for attempt in self._engine.attempts.values():
+            if attempt.run.request_id == wanted:
+                self._called_off.add(wanted)
+                attempt.stop(why)
+                return {}
+        await parts.commit(lambda tx: requests.call_off(tx, parts.clock.now(), wanted, why))
+        return {}
 
     async def _note(self, request: Request, text: str) -> None:
         if request.note != text:
@@ -159,9 +198,14 @@ class Asked:
 
     # ------------------------------------------------------------------------------------ the rest
 
-    async def _tick(self, request: Request, args: Mapping[str, Any]) -> Answer:
-        self._engine.plan_once()
-        return {}
+    async def _tick(self, request: Request, args: Mapping[str, Any]) -> Answer | None:
+        if self._engine.mode.plan:
+            await self._engine.reload()
+            return {}
+        parts = self._engine.parts
+        await parts.commit(lambda tx: requests.take(tx, parts.actor, request.id))
+        self._engine.tick(request.id)
+        return None
 
     async def _reload(self, request: Request, args: Mapping[str, Any]) -> Answer:
         await self._engine.reload()

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from dotagent.core.errors import StoreError
+from dotagent.core.errors import StoreBusy
 from dotagent.engine.asked import Asked
 from dotagent.engine.recorder import Recorder
 from dotagent.engine.surroundings import Surroundings
@@ -30,6 +30,9 @@ from dotagent.store.database import Reader, Tx
 from dotagent.store.outbox import Claim
 
 SENDS_AT_ONCE = 256
+LOOK_AGAIN_MS = 1_000
+BUSY_MS = 1_000
+"""When to try again what the store would not take."""
 SEND_GRACE_MS = 3_000
 """How long a planned stop waits for answers; what has none by then is sent again, flagged."""
 
@@ -37,22 +40,35 @@ SEND_GRACE_MS = 3_000
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mode:
     """What this engine is for. A daemon plans and runs until it is stopped; a command runs until
-    ``until`` says that its own work is settled."""
+    ``until`` says that its own work is settled, and nothing runs that others asked for meanwhile.
+    ``own``: the request whose person is this process's own."""
 
     plan: bool
     max_running: int
     stop_grace_ms: int
     until: Callable[[Reader], bool] | None = None
+    own: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unfinished:
+    """What a stop waits for: runs (``agent/schedule``) for at most ``grace_ms``, and sends."""
+
+    runs: Sequence[str]
+    sends: int
+    grace_ms: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """What one transaction of the loop brought."""
+    """What one transaction of the loop brought. ``more``: planning is not through; ``full``: more
+    may be due than there are slots."""
 
-    runs: Sequence[Run]
-    claims: Sequence[Claim]
-    wake_at: int | None
-    more: bool
+    runs: Sequence[Run] = ()
+    claims: Sequence[Claim] = ()
+    wake_at: int | None = None
+    more: bool = False
+    full: bool = False
 
 
 class Engine:
@@ -78,7 +94,9 @@ class Engine:
         self._poke = asyncio.Event()
         self._stopping: str | None = None
         self._failure: BaseException | None = None
-        self._plan_now = mode.plan
+        self._is_ending = False
+        self._ticks: dict[int, int] = {}
+        """Requests to run what is due once, and how many runs that has been so far."""
 
     # ------------------------------------------------------------------------------- from outside
 
@@ -93,9 +111,16 @@ class Engine:
         self._stopping = why
         self.poke()
 
-    def plan_once(self) -> None:
-        """Plan and run what is due now, as a ``tick`` asks."""
-        self._plan_now = True
+    def tick(self, request_id: int) -> None:
+        """Plan and start what is due now; the request is answered when all of it has started."""
+        self._ticks[request_id] = 0
+
+    def unfinished(self) -> Unfinished:
+        """What a stop has to wait for."""
+        runs = [f"{each.run.agent}/{each.run.schedule_id}" for each in self.attempts.values()]
+        return Unfinished(
+            runs=sorted(runs), sends=self._sending, grace_ms=self.mode.stop_grace_ms
+        )
 
     @property
     def stopping(self) -> bool:
@@ -123,7 +148,7 @@ class Engine:
                 await self._asked.look()
                 turn = await self._turn()
                 if not turn.more:
-                    await self._sleep(turn.wake_at)
+                    await self._sleep(self._soon(turn.wake_at))
             await self._wind_down()
         finally:
             await self._cancel_all()
@@ -138,18 +163,26 @@ class Engine:
 
     async def _turn(self) -> Turn:
         if self.parts.trouble.waiting:
-            return Turn(runs=(), claims=(), wake_at=None, more=False)
-        planning = self._plan_now
+            return Turn()
+        planning = self.mode.plan or bool(self._ticks)
         try:
             turn = await self.parts.store.write(lambda tx: self._claim(tx, planning))
-        except StoreError as error:
+        except StoreBusy as error:
             self.parts.trouble.why = error.message
-            return Turn(runs=(), claims=(), wake_at=self.parts.clock.now() + 1_000, more=False)
-        self._plan_now = self.mode.plan or turn.more
+            return Turn(wake_at=self.parts.clock.now() + BUSY_MS)
         for run in turn.runs:
             self.start(run)
         self.send(turn.claims)
+        await self._count(turn)
         return turn
+
+    async def _count(self, turn: Turn) -> None:
+        """A tick is answered once all that is due has started."""
+        for request_id in self._ticks:
+            self._ticks[request_id] += len(turn.runs)
+        if self._ticks and not turn.more and not turn.full:
+            ticks, self._ticks = self._ticks, {}
+            await self._asked.ticked(ticks)
 
     def _claim(self, tx: Tx, planning: bool) -> Turn:
         now, actor = self.parts.clock.now(), self.parts.actor
@@ -164,11 +197,12 @@ class Engine:
             claims=claims,
             wake_at=self._wake_at(tx, now, len(runs), len(claims)),
             more=planned is not None and planned.more,
+            full=len(runs) >= self.room,
         )
 
     def _wake_at(self, tx: Tx, now: int, started: int, sent: int) -> int | None:
         """The earliest thing that time alone makes due. Where there is no room, an end makes it."""
-        wakes = []
+        wakes = [self._surroundings.look_at]
         if self.mode.plan:
             wakes += [plan.next_wake(tx), outages.next_wake(tx)]
             if self.room - started > 0:
@@ -177,6 +211,13 @@ class Engine:
             wakes.append(outbox.next_wake(tx))
         known = [at for at in wakes if at is not None]
         return max(min(known), now) if known else None
+
+    def _soon(self, at: int | None) -> int | None:
+        """A command also looks whether its person has waited long enough."""
+        if self.mode.until is None:
+            return at
+        again = self.parts.clock.now() + LOOK_AGAIN_MS
+        return again if at is None else min(at, again)
 
     async def _sleep(self, at: int | None) -> None:
         """Until ``at``, a poke, or a stepped clock."""
@@ -192,8 +233,11 @@ class Engine:
             await asyncio.gather(*waits, return_exceptions=True)
 
     def _settled(self) -> bool:
+        if self._failure is not None:
+            return True
         until = self.mode.until
-        return self._failure is not None or (until is not None and until(self.parts.reader))
+        # ``until`` also shows how things stand: it is asked every time.
+        return until is not None and until(self.parts.reader) and not self.attempts
 
     # --------------------------------------------------------------------------------------- tasks
 
@@ -227,7 +271,7 @@ class Engine:
 
     @property
     def _send_room(self) -> int:
-        return 0 if self.stopping else max(SENDS_AT_ONCE - self._sending, 1)
+        return 0 if self._is_ending else max(SENDS_AT_ONCE - self._sending, 1)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -243,7 +287,9 @@ class Engine:
     # ---------------------------------------------------------------------------------------- stop
 
     async def _wind_down(self) -> None:
-        """No new starts; what runs may end by itself within the grace, then it is interrupted."""
+        """No new starts; what runs may end by itself within the grace, then it is interrupted. Only
+        a stop cuts sends short: each has its own deadline."""
+        self._is_ending = True
         clock = self.parts.clock
         deadline = clock.monotonic() + self.mode.stop_grace_ms
         sends_until = clock.monotonic() + SEND_GRACE_MS
@@ -254,9 +300,12 @@ class Engine:
         while self.attempts:
             self._poke.clear()
             await self._sleep(None)
-        while self._tasks and clock.monotonic() < sends_until:
+        while self._tasks and self._failure is None:
+            left_ms = sends_until - clock.monotonic()
+            if self.stopping and left_ms <= 0:
+                break
             self._poke.clear()
-            await self._sleep(clock.now() + sends_until - clock.monotonic())
+            await self._sleep(clock.now() + left_ms if self.stopping else None)
 
     def _interrupt(self, why: str) -> None:
         for attempt in self.attempts.values():

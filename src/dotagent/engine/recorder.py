@@ -7,7 +7,10 @@ kept as ``trouble`` for ``doctor`` and a break is told once as ``audit_chain_bro
 from __future__ import annotations
 
 import asyncio
+import threading
 
+from dotagent.core.errors import HomeError
+from dotagent.ports import Clock
 from dotagent.store import look
 from dotagent.store.database import Store
 from dotagent.system import auditfile
@@ -15,18 +18,21 @@ from dotagent.system.auditfile import AuditFile, Standing
 
 BATCH = 1_000
 """Rows written under one sync."""
+RETRY_MS = 30_000
 
 
 class Recorder:
     """The audit file's one writer."""
 
-    def __init__(self, path: str, store: Store) -> None:
+    def __init__(self, path: str, store: Store, clock: Clock) -> None:
+        self._clock = clock
         self._path = path
         self._store = store
         self._reader = store.read()
         self._news = asyncio.Event()
         self._file: AuditFile | None = None
         self._written = 0
+        self._appending = threading.Lock()
         self.trouble: str | None = None
 
     def check(self) -> Standing:
@@ -37,6 +43,7 @@ class Recorder:
             lambda seq: look.audit_after(reader, seq, 1),
             look.audit_head(reader),
             lambda digest: look.audit_seq_of(reader, digest),
+            synced_seq=look.audit_synced(reader),
         )
         self._written = standing.written_seq
         self._file = AuditFile(self._path, standing)
@@ -48,26 +55,45 @@ class Recorder:
         self._news.set()
 
     async def run(self) -> None:
-        """Append what is new, for ever."""
+        """Append what is new, for ever; what could not be written is tried again."""
         while True:
             await self._news.wait()
             self._news.clear()
-            await self.flush()
+            if not await self.flush():
+                await self._clock.sleep_until(self._clock.now() + RETRY_MS)
+                self._news.set()
 
-    async def flush(self) -> None:
-        """Append all that is committed and not yet written."""
-        while rows := look.audit_after(self._reader, self._written, BATCH):
-            file = self._file
-            assert file is not None
-            lines = [line for _, line in rows]
-            trouble = await asyncio.to_thread(file.append, lines)
-            if trouble is not None:
-                self.trouble = trouble.why
-                if trouble.broken:
-                    file.close()
-                    self.check()
-                return
-            self._written = rows[-1][0]
+    async def flush(self) -> bool:
+        """Append all that is committed and not yet written; whether that is done. Who is cancelled
+        while it appends leaves that to its end: nobody else begins before it."""
+        return await asyncio.to_thread(self._catch_up)
+
+    def _catch_up(self) -> bool:
+        with self._appending:
+            while rows := look.audit_after(self._reader, self._written, BATCH):
+                file = self._file
+                assert file is not None
+                trouble = file.append([line for _, line in rows])
+                if trouble is not None:
+                    self.trouble = trouble.why
+                    if trouble.broken:
+                        self._begin_again(file)
+                    return False
+                self._written = rows[-1][0]
+            return True
+
+    def _begin_again(self, file: AuditFile) -> None:
+        """Somebody else changed the file: what it is now is looked at as at a start."""
+        file.close()
+        try:
+            self.check()
+        except HomeError as error:
+            self.trouble = error.message
+
+    @property
+    def written(self) -> int:
+        """The row up to which the file is complete and on disk."""
+        return self._written
 
     def close(self) -> None:
         if self._file is not None:

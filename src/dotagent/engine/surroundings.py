@@ -46,6 +46,8 @@ class Surroundings:
         self._mark = zone_mark()
         self._offset: int | None = None
         self._stale = True
+        self.look_at: int | None = None
+        """When to look again without being told: a file was only half there."""
 
     def files_changed(self) -> None:
         """Manifests, config.toml or the secrets file may differ: read them at the next turn."""
@@ -59,11 +61,12 @@ class Surroundings:
             self._mark = mark
             parts = replace(parts, actor=replace(parts.actor, zone=self._zone()))
         await self._watch_clock(parts)
-        if self._stale:
+        due = self.look_at is not None and self.look_at <= parts.clock.now()
+        if self._stale or due:
             self._stale = False
             parts, self.config = await configure(parts, self.drivers, self._env)
-            self.before_look()  # before the look, so that what changes during it is noticed
-            await discover(parts, self.drivers, self.roots)
+            self.before_look()  # so that what changes during the look is noticed
+            self.look_at = await discover(parts, self.drivers, self.roots)
         engine.parts = parts
 
     async def _watch_clock(self, parts: Parts) -> None:

@@ -14,9 +14,10 @@ from typing import Any
 from dotagent.core.errors import DotagentError
 from dotagent.core.model import Message, Outcome, Retry, Skipped, Unknown
 from dotagent.core.render import render
-from dotagent.core.targets import Target, fingerprint, of_manifest
+from dotagent.core.targets import PLUGIN, Target, fingerprint, of_manifest
 from dotagent.ports import Parcel
 from dotagent.steps.catalogue import Catalogue
+from dotagent.steps.faults import fault
 from dotagent.steps.parts import Parts
 from dotagent.steps.secrecy import resolved
 from dotagent.store import look, settle_send
@@ -37,18 +38,23 @@ class Result:
 async def deliver(parts: Parts, catalogue: Catalogue, claim: Claim, *, room: int) -> Result:
     """Send one claimed delivery and settle it."""
     address, gone = claim.fingerprint, None
+    plugin, purpose = None, "notify"
     try:
         target = _target(parts, catalogue, claim)
         if isinstance(target, str):
             gone = target
             outcome: Outcome = Skipped(why=f"notifier removed: {target}")
         else:
+            purpose = target.purpose
+            plugin = str(target.settings["name"]) if target.driver == PLUGIN else None
             message = _message(parts, claim)
             settings, secrets = resolved(parts, target.settings)
             address = address_of(parts, target, settings)
             outcome = await _send(parts, parcel(target, settings, secrets, message, claim))
     except DotagentError as error:  # an unset ${NAME}, a good copy that cannot be read
         outcome = Retry(why=error.message)
+    except Exception as error:  # a fault of ours must not take the other messages down
+        outcome = Retry(why=fault(error))
     following = await parts.commit(
         lambda tx: settle_send.settle(
             tx,
@@ -60,6 +66,8 @@ async def deliver(parts: Parts, catalogue: Catalogue, claim: Claim, *, room: int
             u=parts.chance(),
             room=room,
             gone=gone,
+            plugin=plugin,
+            purpose=purpose,
         )
     )
     return Result(claim=claim, outcome=outcome, next=following)
@@ -115,7 +123,7 @@ def parcel(
     claim: Claim,
 ) -> Parcel:
     """What the sender gets; a hook's purpose travels in its settings, for the plugin sender."""
-    hook = {"purpose": target.purpose} if target.driver == "plugin" else {}
+    hook = {"purpose": target.purpose} if target.driver == PLUGIN else {}
     return Parcel(
         driver=target.driver,
         settings={**settings, **hook},

@@ -23,6 +23,7 @@ from dotagent.steps.parts import Parts
 from dotagent.steps.secrecy import resolved
 from dotagent.store import adopt, look
 from dotagent.store.adopt import AgentRows, FileRow, Found, ScheduleRow
+from dotagent.store.reading import Reader
 from dotagent.store.routing import RouteRow
 from dotagent.system import discovery, goodcopy
 from dotagent.system.discovery import Candidate, Scan
@@ -38,28 +39,58 @@ class Sight:
     problems: tuple[Problem, ...] = ()
 
 
-async def discover(parts: Parts, drivers: Drivers, roots: Sequence[str]) -> set[str]:
-    """Look into all roots, adopt what changed. Returns destinations with something to send."""
-    scan = discovery.scan(roots)
-    known = look.manifests(parts.reader)
-    there = _roots(look.root_devices(parts.reader), scan, known)
-    sights = [_look(candidate, known.get(candidate.path), drivers) for candidate in scan.found]
-    sights += _refused(scan, known)
-    sights = [*_shadowed(sights)]
-    adopting = _to_adopt(parts, sights, known, drivers)
+SETTLE_MS = 1_000
+"""A bad file that was written this short a time ago may be half there: it is looked at again
+before it is believed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """What lies in the roots, beside what the store knows of it. ``adopting``: the good manifests
+    that it does not run yet; ``half_there``: a file was left for the next look."""
+
+    sights: Sequence[Sight]
+    adopting: Sequence[Sight]
+    roots: Mapping[str, int | None]
+    wrong: Sequence[tuple[str, str]]
+    half_there: bool
+
+    def found(self, agents: Sequence[AgentRows]) -> Found:
+        """The pass as the store takes it, with what is to be adopted of it."""
+        files = [sight.row for sight in self.sights]
+        return Found(files=files, agents=agents, roots=self.roots, wrong=self.wrong)
+
+
+async def discover(parts: Parts, drivers: Drivers, roots: Sequence[str]) -> int | None:
+    """Look into all roots, adopt what changed. Returns when to look again, where a file may be
+    only half written."""
+    seen = survey(parts.reader, drivers, roots, parts.clock.now())
     agents = []
-    for sight in adopting:
+    for sight in seen.adopting:
         assert sight.data is not None
         assert sight.manifest is not None
         goodcopy.write(parts.paths.good_manifest(sight.manifest.agent.name), sight.data)
         agents.append(agent_rows(parts, sight.manifest, sight.row.path, sight.row.sha256))
-    found = Found(
-        files=[sight.row for sight in sights],
-        agents=agents,
-        roots=there,
+    found = seen.found(agents)
+    await parts.commit(lambda tx: adopt.adopt(tx, parts.actor, parts.clock.now(), found))
+    return parts.clock.now() + SETTLE_MS if seen.half_there else None
+
+
+def survey(reader: Reader, drivers: Drivers, roots: Sequence[str], now: int | None) -> Survey:
+    """One look at all roots; writes nothing. Without ``now``, a file that was saved this very
+    moment is believed too."""
+    scan = discovery.scan(roots)
+    known = look.manifests(reader)
+    seen = [_look(candidate, known.get(candidate.path), drivers) for candidate in scan.found]
+    settled, half_there = (seen, False) if now is None else _settled(seen, known, now)
+    sights = [*_shadowed([*settled, *_refused(scan, known)])]
+    return Survey(
+        sights=sights,
+        adopting=_to_adopt(look.running(reader), sights, drivers),
+        roots=_roots(look.root_devices(reader), scan, known),
         wrong=_wrong(sights, known),
+        half_there=half_there,
     )
-    return await parts.commit(lambda tx: adopt.adopt(tx, parts.actor, parts.clock.now(), found))
 
 
 # ------------------------------------------------------------------------------------ one file
@@ -78,6 +109,21 @@ def _look(candidate: Candidate, row: FileRow | None, drivers: Drivers) -> Sight:
         agent = manifest.agent.name
     file = _row(reading.candidate, reading.sha256, agent, problems, fatal=manifest is None)
     return Sight(row=file, data=reading.data, manifest=manifest, problems=tuple(problems))
+
+
+def _settled(
+    seen: Sequence[Sight], known: Mapping[str, FileRow], now: int
+) -> tuple[list[Sight], bool]:
+    """All but those that may be half written: of these what was known of them before stands."""
+    half = [sight for sight in seen if _half_written(sight, now)]
+    before = [known.get(sight.row.path) for sight in half]
+    kept = [Sight(row=row) for row in before if row is not None]
+    return [*(sight for sight in seen if sight not in half), *kept], bool(half)
+
+
+def _half_written(sight: Sight, now: int) -> bool:
+    age_ms = now - sight.row.mtime_ns // 1_000_000
+    return sight.row.changed and sight.row.fatal and 0 <= age_ms < SETTLE_MS
 
 
 def _same(candidate: Candidate, row: FileRow) -> bool:
@@ -136,6 +182,8 @@ def _refused(scan: Scan, known: Mapping[str, FileRow]) -> list[Sight]:
     """Files that the scan would not trust: bad, and whatever they were the copy of runs on."""
     by_file: dict[str, list[Problem]] = {}
     for problem in scan.problems:
+        if problem.file in scan.vanished_roots:
+            continue  # a folder that cannot be listed is no manifest: its agents are held
         by_file.setdefault(problem.file, []).append(problem)
     sights = []
     for path, problems in by_file.items():
@@ -178,10 +226,9 @@ def _roots(
 
 
 def _to_adopt(
-    parts: Parts, sights: Sequence[Sight], known: Mapping[str, FileRow], drivers: Drivers
+    running: Mapping[str, tuple[str, str]], sights: Sequence[Sight], drivers: Drivers
 ) -> list[Sight]:
     """The files that run and whose adoption differs: new, changed, or no longer shadowed."""
-    running = look.running(parts.reader)
     found = []
     for sight in sights:
         row = sight.row
@@ -241,23 +288,28 @@ def agent_rows(parts: Parts, manifest: Manifest, path: str, sha256: str) -> Agen
         sha256=sha256,
         enabled=manifest.agent.enabled,
         inherits=manifest.agent.inherit_notifiers,
-        schedules=[
-            ScheduleRow(
-                id=schedule.id,
-                slug=schedule.slug,
-                definition=definition(schedule.when),
-                run_at_start=isinstance(schedule.when, Every) and schedule.when.run_at_start,
-                catch_up=schedule.catch_up,
-                overlap=schedule.overlap,
-                stale_after_ms=schedule.stale_after_ms,
-                stale_is_default=schedule.stale_is_default,
-                max_attempts=schedule.max_attempts,
-                backoff_ms=schedule.backoff_ms,
-            )
-            for schedule in manifest.schedules
-        ],
+        schedules=schedule_rows(manifest),
         routes=route_rows(parts, targets),
     )
+
+
+def schedule_rows(manifest: Manifest) -> list[ScheduleRow]:
+    """A manifest's schedules as the store keeps them."""
+    return [
+        ScheduleRow(
+            id=schedule.id,
+            slug=schedule.slug,
+            definition=definition(schedule.when),
+            run_at_start=isinstance(schedule.when, Every) and schedule.when.run_at_start,
+            catch_up=schedule.catch_up,
+            overlap=schedule.overlap,
+            stale_after_ms=schedule.stale_after_ms,
+            stale_is_default=schedule.stale_is_default,
+            max_attempts=schedule.max_attempts,
+            backoff_ms=schedule.backoff_ms,
+        )
+        for schedule in manifest.schedules
+    ]
 
 
 def route_rows(parts: Parts, targets: Iterable[Target]) -> list[RouteRow]:

@@ -15,6 +15,7 @@ from dotagent.drivers.kit.driver import Driver
 from dotagent.ports import Clock, Pace, Sender, Spawner, Speak
 from dotagent.store.actor import Actor
 from dotagent.store.database import Op, Reader, Store, T
+from dotagent.system.home import give_up_reserve
 from dotagent.system.paths import Paths
 
 PLUGIN_PACE = Pace(burst=1, every_ms=0, parallel=4)
@@ -82,6 +83,8 @@ class Parts:
                 except StoreBusy as error:
                     if not held:
                         held = True
+                        # What is in flight must be able to settle (product §8).
+                        give_up_reserve(self.paths.reserve)
                         self.trouble.waiting += 1
                     self.trouble.why = error.message
                     self.trouble.on_change()

@@ -21,6 +21,7 @@ from dotagent.core.model import Ended, Exited, NotStarted
 from dotagent.ports import Child
 from dotagent.steps import attempt_order, preflight
 from dotagent.steps.catalogue import Catalogue
+from dotagent.steps.faults import fault
 from dotagent.steps.heartbeats import Beat
 from dotagent.steps.parts import Parts
 from dotagent.store import attempts, look
@@ -70,6 +71,8 @@ class Attempt:
             ended, judgement = self._not_started(why)
         except DotagentError as error:
             ended, judgement = self._not_started(error.message)
+        except Exception as error:  # a fault of ours must not take the other agents down
+            ended, judgement = self._not_started(fault(error))
         finally:
             if folder is not None:
                 shutil.rmtree(folder, ignore_errors=True)

@@ -6,12 +6,16 @@ Invariant: a resolved value is handed to the one who needs it and to redactors, 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
+from dotagent.core.errors import DotagentError
 from dotagent.core.manifest import Manifest
 from dotagent.core.secret import Unresolved, resolve
 from dotagent.core.targets import Target, of_manifest
+from dotagent.steps.catalogue import Catalogue
 from dotagent.steps.parts import Parts
+from dotagent.store import look
 
 
 def resolved(parts: Parts, settings: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -45,6 +49,15 @@ def secret_values(parts: Parts, manifest: Manifest) -> list[str]:
     for target in (*of_manifest(manifest, parts.home_key, parts.addressed), *parts.routes):
         values += _of_target(parts, target)
     return [value for value in values if value]
+
+
+def all_values(parts: Parts, catalogue: Catalogue) -> list[str]:
+    """Every secret that this home knows of: for what may speak of any of its agents."""
+    values = list(parts.secrets.values())
+    for name, (_, sha256) in look.running(parts.reader).items():
+        with suppress(DotagentError):  # without its good copy nothing of it was resolved
+            values += secret_values(parts, catalogue.manifest(name, sha256))
+    return list(dict.fromkeys(values))
 
 
 def _of_target(parts: Parts, target: Target) -> list[str]:

@@ -95,6 +95,7 @@ def adopt(tx: Tx, actor: Actor, now: int, found: Found) -> set[str]:
         _agent(tx, now, agent)
         _schedules(tx, now, agent)
         set_routes(tx, now, agent.name, agent.routes)
+        touched |= windows.close_used_up(tx, actor, now, agent.name)
     _remove_missing(tx, now)
     news = _news(now, found.wrong, [] if first else phantoms, drifted)
     return touched | tell(tx, actor, now, news)
@@ -142,17 +143,24 @@ def _hold(tx: Tx, now: int, root: str) -> int:
 
 def _release(tx: Tx, now: int, root: str) -> None:
     """Back again: the gap is treated as downtime, by planning from the old cursor (rules R8)."""
+    held = f"SELECT agent, id FROM schedules WHERE held_at IS NOT NULL AND agent IN ({_OF_ROOT})"
+    for row in tx.all(held, root):
+        _let_go(tx, now, row["agent"], row["id"])
+
+
+def _let_go(tx: Tx, now: int, agent: str, schedule: str) -> None:
     tx.run(
-        f"UPDATE windows SET next_at = ? WHERE state = 'waiting' AND next_at IS NULL"
-        f" AND agent IN ({_OF_ROOT})",
+        "UPDATE windows SET next_at = ? WHERE state = 'waiting' AND next_at IS NULL"
+        " AND agent = ? AND schedule = ?",
         now,
-        root,
+        agent,
+        schedule,
     )
     tx.run(
-        f"UPDATE schedules SET held_at = NULL, next_due_at = ? WHERE held_at IS NOT NULL"
-        f" AND agent IN ({_OF_ROOT})",
+        "UPDATE schedules SET held_at = NULL, next_due_at = ? WHERE agent = ? AND id = ?",
         now,
-        root,
+        agent,
+        schedule,
     )
 
 
@@ -244,7 +252,10 @@ def _schedule(tx: Tx, now: int, agent: AgentRows, new: ScheduleRow) -> None:
             new.id,
             now,
         )
-    elif old["gone_at"] is not None or old["definition"] != new.definition:
+    elif old["held_at"] is not None:
+        # Found in a root that is there: it waits for the vanished one no longer (rules R9).
+        _let_go(tx, now, agent.name, new.id)
+    if old is not None and (old["gone_at"] is not None or old["definition"] != new.definition):
         # The planner carries the cursor over the edit or the absence (rules R3).
         tx.run(
             "UPDATE schedules SET planned_as = coalesce(planned_as, definition),"

@@ -1,12 +1,14 @@
 """What a send does to its destination, and what the others are told of it (rules R19–R21).
 
 A destination rests (``down_until``), is parked, or recovers. Its first dead letter or parking opens
-an episode, which is announced once, never to itself; a ``sent`` closes it. Invariant: nothing
-expires unless its destination was just tried and failed.
+an episode, which is announced once, never to itself; a ``sent`` closes it. Invariants: nothing
+expires unless its destination was just tried and failed; an announcement that dies is not
+announced, and hides no death that must be.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from sqlite3 import Row
 
 from dotagent.core import events
@@ -34,8 +36,18 @@ def known(tx: Tx, row: Row, fingerprint: str) -> Row:
     return known(tx, row, fingerprint)
 
 
-def after(tx: Tx, actor: Actor, now: int, row: Row, fingerprint: str, verdict: Settle) -> set[str]:
-    """Move the destination; announce what must be. Returns destinations with something to send."""
+def after(
+    tx: Tx,
+    actor: Actor,
+    now: int,
+    row: Row,
+    fingerprint: str,
+    verdict: Settle,
+    *,
+    tried_at: int,
+) -> set[str]:
+    """Move the destination; announce what must be. ``tried_at``: when the try began. Returns
+    destinations with something to send."""
     destination = known(tx, row, fingerprint)
     if verdict.healthy:
         _recover(tx, now, fingerprint, sent=verdict.row == "sent")
@@ -51,20 +63,19 @@ def after(tx: Tx, actor: Actor, now: int, row: Row, fingerprint: str, verdict: S
             fingerprint,
         )
     touched: set[str] = set()
+    unsupported = verdict.park is not None and verdict.row == "rejected"
     if verdict.park is not None:
-        touched |= park(tx, actor, now, destination, row, verdict.park)
-        unsupported = verdict.row == "rejected"
+        touched |= park(tx, actor, now, destination, verdict.park)
         tx.run(
             "UPDATE destinations SET unsupported = ? WHERE fingerprint = ?",
             int(unsupported),
             fingerprint,
         )
-    lost = 1 if verdict.row in ("expired", "rejected") else 0
+    lost = [row] if verdict.row in ("expired", "rejected") else []
     if verdict.down_ms is not None:
-        everything = verdict.row == "rejected"
-        lost += _bury(tx, now, fingerprint, row["id"], verdict.why, everything=everything)
+        lost += _bury(tx, now, tried_at, fingerprint, row, verdict.why, everything=unsupported)
     if lost:
-        touched |= dead(tx, actor, now, fingerprint, row, verdict.why, lost)
+        touched |= dead(tx, actor, now, fingerprint, lost, verdict.why)
     return touched
 
 
@@ -81,8 +92,9 @@ def _recover(tx: Tx, now: int, fingerprint: str, *, sent: bool) -> None:
         )
 
 
-def park(tx: Tx, actor: Actor, now: int, destination: Row, row: Row | None, why: str) -> set[str]:
-    """Stop asking a dead channel but for a daily probe; announce it once an episode."""
+def park(tx: Tx, actor: Actor, now: int, destination: Row, why: str) -> set[str]:
+    """Stop asking a dead channel but for a daily probe; announce it once an episode, also where it
+    was an announcement that found it out: this one is about another channel."""
     fingerprint = destination["fingerprint"]
     fresh = tx.change(
         "UPDATE destinations SET parked_at = ?, parked_why = ? WHERE fingerprint = ?"
@@ -101,55 +113,53 @@ def park(tx: Tx, actor: Actor, now: int, destination: Row, row: Row | None, why:
         return set()
     line = f"the channel “{destination['name']}” does not accept messages: {why}"
     detail = "It is tried once a day. Mend it, then: dotagent deliveries retry --parked"
-    return _announce(tx, actor, now, fingerprint, row, Kind.DESTINATION_PARKED, line, detail)
+    return _announce(tx, actor, now, fingerprint, Kind.DESTINATION_PARKED, line, detail)
 
 
-def _bury(tx: Tx, now: int, fingerprint: str, but: int, why: str, *, everything: bool) -> int:
+def _bury(
+    tx: Tx, now: int, tried_at: int, fingerprint: str, but: Row, why: str, *, everything: bool
+) -> list[Row]:
     """A failed try also ends the destination's other overdue rows (rules R19); where the driver
-    is not supported at all, every row that waits for it. How many."""
+    is not supported at all, every row that waits for it."""
     state = "rejected" if everything else "expired"
     waiting = tx.all(
         "SELECT * FROM deliveries WHERE fingerprint = ? AND state = 'pending' AND id != ?"
         " AND (expires_at <= ? OR ?)",
         fingerprint,
-        but,
-        now,
+        but["id"],
+        tried_at,
         int(everything),
     )
     for row in waiting:
         outbox.end(tx, now, row, state, why)
-    return len(waiting)
+    return waiting
 
 
 def dead(
-    tx: Tx, actor: Actor, now: int, fingerprint: str, row: Row, why: str, count: int
+    tx: Tx, actor: Actor, now: int, fingerprint: str, lost: Sequence[Row], why: str
 ) -> set[str]:
-    """Count dead letters; the first of an episode is announced, the others join it (R21)."""
-    tx.run("UPDATE destinations SET dead = dead + ? WHERE fingerprint = ?", count, fingerprint)
-    messages = "a message" if count == 1 else f"{count} messages"
-    line = f"{messages} to the channel “{row['name']}” could not be delivered: {why}"
+    """Count dead letters; the first of an episode is announced, the others join it (R21). Of
+    announcements that died themselves nothing is said: the inbox and the record have them."""
+    tx.run("UPDATE destinations SET dead = dead + ? WHERE fingerprint = ?", len(lost), fingerprint)
+    news = [row for row in lost if not _is_announcement(tx, row)]
+    if not news:
+        return set()
+    messages = "a message" if len(news) == 1 else f"{len(news)} messages"
+    line = f"{messages} to the channel “{news[0]['name']}” could not be delivered: {why}"
     detail = "See: dotagent deliveries --dead"
-    return _announce(tx, actor, now, fingerprint, row, Kind.DELIVERY_EXPIRED, line, detail)
+    return _announce(tx, actor, now, fingerprint, Kind.DELIVERY_EXPIRED, line, detail)
 
 
 def _announce(
-    tx: Tx,
-    actor: Actor,
-    now: int,
-    fingerprint: str,
-    row: Row | None,
-    kind: Kind,
-    line: str,
-    detail: str,
+    tx: Tx, actor: Actor, now: int, fingerprint: str, kind: Kind, line: str, detail: str
 ) -> set[str]:
-    """Open the episode with one event; within an episode, and for an announcement that died
-    itself, nothing more is said: the inbox and the record have it."""
+    """Open the episode with one event; within an episode nothing more is said."""
     opened = tx.change(
         "UPDATE destinations SET episode_at = ? WHERE fingerprint = ? AND episode_at IS NULL",
         now,
         fingerprint,
     )
-    if not opened or (row is not None and _is_announcement(tx, row)):
+    if not opened:
         return set()
     event = events.of_system(kind, now, line, detail, about=fingerprint)
     return tell(tx, actor, now, [event])
@@ -161,10 +171,10 @@ def _is_announcement(tx: Tx, row: Row) -> bool:
 
 def removed(tx: Tx, actor: Actor, now: int, row: Row, gone: str) -> set[str]:
     """The notifier is no longer in a manifest that still exists: critical news is not dropped in
-    silence (rules R16)."""
+    silence (rules R16). The channel itself is not at fault: another notifier may well use it."""
     kind = Kind(tx.value("SELECT kind FROM events WHERE seq = ?", row["event_seq"]))
     if SEVERITY[kind] is not Severity.CRITICAL or kind in ANNOUNCEMENTS:
         return set()
     line = f"a message to the channel “{row['name']}” was not sent: {gone}"
-    event = events.of_system(Kind.DELIVERY_EXPIRED, now, line, about=row["fingerprint"])
+    event = events.of_system(Kind.DELIVERY_EXPIRED, now, line)
     return tell(tx, actor, now, [event])

@@ -16,9 +16,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from dotagent.core.errors import StoreBusy, StoreCorrupt, StoreNewer
+from dotagent.core.errors import StoreBusy, StoreCorrupt, StoreError
 from dotagent.store import migrations
 from dotagent.store.faults import classify
+from dotagent.store.reading import Reader, connect_reader, quote, refuse_newer
 
 T = TypeVar("T")
 Param = str | int | float | bytes | None
@@ -36,42 +37,51 @@ class Tx:
         self.db = db
         self.audited = False
 
+    def _execute(self, sql: str, params: Sequence[Param]) -> sqlite3.Cursor:
+        try:
+            return self.db.execute(sql, params)
+        except UnicodeEncodeError:
+            # A lone surrogate, from a path or a script's JSON, is no UTF-8: it must not cost the
+            # whole transaction. It reads as "?" from now on.
+            return self.db.execute(sql, [_encodable(param) for param in params])
+
     def run(self, sql: str, *params: Param) -> int:
         """Execute; the new row's id after an INSERT."""
-        return self.db.execute(sql, params).lastrowid or 0
+        return self._execute(sql, params).lastrowid or 0
 
     def change(self, sql: str, *params: Param) -> int:
         """Execute; how many rows it changed."""
-        return self.db.execute(sql, params).rowcount
+        return self._execute(sql, params).rowcount
 
     def one(self, sql: str, *params: Param) -> sqlite3.Row | None:
-        row: sqlite3.Row | None = self.db.execute(sql, params).fetchone()
+        row: sqlite3.Row | None = self._execute(sql, params).fetchone()
         return row
 
     def all(self, sql: str, *params: Param) -> list[sqlite3.Row]:
-        return self.db.execute(sql, params).fetchall()
+        return self._execute(sql, params).fetchall()
 
     def value(self, sql: str, *params: Param) -> Any:
         """The first column of the first row; None without one."""
-        row = self.db.execute(sql, params).fetchone()
+        row = self._execute(sql, params).fetchone()
         return None if row is None else row[0]
 
 
-Op = Callable[[Tx], T]
+def _encodable(param: Param) -> Param:
+    return param.encode(errors="replace").decode() if isinstance(param, str) else param
 
-Reader = sqlite3.Connection
-"""A connection that only reads."""
+
+Op = Callable[[Tx], T]
 
 
 def connect(path: str, *, create: bool, busy_ms: int = 5_000) -> sqlite3.Connection:
     """A writing connection with the house's pragmas. Raises ``StoreError``."""
     mode = "rwc" if create else "rw"
-    fresh = create and not os.path.exists(path)
+    if create and not os.path.exists(path):
+        _make(path)
+    db = None
     try:
-        if fresh:
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         db = sqlite3.connect(
-            f"file:{_quote(path)}?mode={mode}",
+            f"file:{quote(path)}?mode={mode}",
             uri=True,
             isolation_level=None,
             check_same_thread=False,
@@ -83,34 +93,21 @@ def connect(path: str, *, create: bool, busy_ms: int = 5_000) -> sqlite3.Connect
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA foreign_keys = ON")
     except sqlite3.Error as error:
+        if db is not None:
+            db.close()
         raise classify(error, path) from error
     return db
 
 
-def connect_reader(path: str) -> sqlite3.Connection:
-    """A connection that cannot write. Raises ``StoreError``."""
+def _make(path: str) -> None:
+    """An empty file for nobody's eyes but ours; SQLite itself asks the umask."""
     try:
-        db = sqlite3.connect(
-            f"file:{_quote(path)}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
-        )
-        db.row_factory = sqlite3.Row
-        db.execute("PRAGMA busy_timeout = 5000")
-        refuse_newer(db, path)
-    except sqlite3.Error as error:
-        raise classify(error, path) from error
-    return db
-
-
-def refuse_newer(db: sqlite3.Connection, path: str) -> int:
-    """The schema's version; raises ``StoreNewer`` where a newer dotagent has been at work."""
-    found = int(db.execute("PRAGMA user_version").fetchone()[0])
-    if found > migrations.LATEST:
-        raise StoreNewer(
-            f"the database {path} was made by a newer dotagent"
-            f" (schema {found}; this one knows up to {migrations.LATEST})",
-            "Upgrade dotagent, or point DOTAGENT_HOME at another home.",
-        )
-    return found
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise StoreError(
+            f"the database {path} cannot be made: {error.strerror}",
+            "Check that the folder exists, belongs to you and is writable.",
+        ) from error
 
 
 def open_store(path: str) -> Store:
@@ -127,10 +124,6 @@ def open_store(path: str) -> Store:
         db.close()
         raise
     return Store(path, db)
-
-
-def _quote(path: str) -> str:
-    return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
 
 
 class _Job:

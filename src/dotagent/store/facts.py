@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dotagent.store.database import Tx
 
+SYNCED = "audit_synced"
+"""The audit row that is known to have reached the file."""
+
 
 def recall(tx: Tx, name: str) -> str | None:
     value: str | None = tx.value("SELECT value FROM facts WHERE name = ?", name)

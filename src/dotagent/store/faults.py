@@ -1,9 +1,10 @@
 """What SQLite's errors mean: classified once, here.
 
-Used by the hot commands, so it imports nothing but ``sqlite3`` and the error tree.
+Used by the hot commands, so it imports nothing slower than ``sqlite3`` and the error tree.
 Source of the codes: https://www.sqlite.org/rescode.html
 """
 
+import os
 import sqlite3
 
 from dotagent.core.errors import StoreBusy, StoreCorrupt, StoreError
@@ -19,6 +20,11 @@ _BUSY = {
 
 def classify(error: sqlite3.Error, path: str) -> StoreError:
     """The ``StoreError`` that says what this SQLite error means for a person."""
+    if os.path.isdir(path):
+        return StoreError(
+            f"the database {path} cannot be one: it is a folder",
+            f"Move it out of the way: mv {path} {path}.aside",
+        )
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return StoreCorrupt(

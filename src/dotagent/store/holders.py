@@ -11,13 +11,16 @@ from sqlite3 import Row
 
 from dotagent.core import events
 from dotagent.core.decide import POISON_CRASHES
-from dotagent.core.model import Kind
-from dotagent.store import channels, outbox, record
+from dotagent.core.model import Kind, Unknown
+from dotagent.store import channels, facts, outbox, record
 from dotagent.store.actor import Actor
 from dotagent.store.database import Reader, Tx
+from dotagent.store.settle_send import attest
 from dotagent.store.tell import tell
 
 DAEMON = "daemon"
+_DIED = "daemon_died"
+"""The epoch of a daemon that did not end by itself and was not told of yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +40,6 @@ class Beginning:
 
     epoch: int
     crashed: bool
-    crashed_role: str | None
     idle_since: int | None
     """When the last holder was known to act; None in a new home."""
 
@@ -63,6 +65,8 @@ def begin(
         tx.run("INSERT INTO spans (from_at, to_at, why) VALUES (?, ?, ?)", since, now, why)
     if crashed:
         tx.run("UPDATE holders SET ended_at = ? WHERE ended_at IS NULL", since)
+        if before is not None and before["role"] == DAEMON:
+            facts.remember(tx, _DIED, str(before["epoch"]))
     epoch = tx.run(
         "INSERT INTO holders (role, pid, started_ticks, boot_id, began_at) VALUES (?, ?, ?, ?, ?)",
         role,
@@ -74,7 +78,6 @@ def begin(
     return Beginning(
         epoch=epoch,
         crashed=crashed,
-        crashed_role=before["role"] if crashed and before is not None else None,
         idle_since=since,
     )
 
@@ -105,10 +108,12 @@ def _last_sign(tx: Tx, before: Row) -> int:
     return max(int(sign) for sign in signs if sign is not None)
 
 
-def greet(tx: Tx, actor: Actor, now: int, beginning: Beginning, *, version: str, pid: int) -> None:
-    """The daemon's first words in the record, and to people if the one before it died."""
+def greet(tx: Tx, actor: Actor, now: int, *, version: str, pid: int) -> None:
+    """The daemon's first words in the record, and to people if the daemon before it died, however
+    many commands held the lock in between."""
     record.append(tx, actor, now, "info", "daemon_started", version=version, pid=pid)
-    if beginning.crashed and beginning.crashed_role == DAEMON:
+    if facts.recall(tx, _DIED):
+        facts.remember(tx, _DIED, "")
         line = "the daemon had ended without warning and runs again"
         event = events.of_system(Kind.DAEMON_UNCLEAN_RESTART, now, line)
         tell(tx, actor, now, [event])
@@ -142,6 +147,7 @@ def recover_sends(tx: Tx, actor: Actor, now: int) -> None:
     suspects = [row for row in found if row["suspect"]]
     blamed = suspects if len(suspects) == 1 else found if len(found) == 1 else []
     for row in found:
+        attest(tx, actor, now, row, row["tries"], Unknown(why="crash"))
         tx.run(
             "UPDATE sends SET ended_at = ?, outcome = 'unknown', why = 'crash'"
             " WHERE delivery_id = ? AND number = ? AND ended_at IS NULL",
@@ -158,12 +164,14 @@ def recover_sends(tx: Tx, actor: Actor, now: int) -> None:
         )
         if crashes >= POISON_CRASHES:
             outbox.end(tx, now, row, "rejected", "poison: dotagent died while it was sent, again")
-            channels.dead(tx, actor, now, row["fingerprint"], row, "dotagent dies sending it", 1)
+            channels.dead(tx, actor, now, row["fingerprint"], [row], "dotagent dies sending it")
     tx.run("UPDATE destinations SET down_until = 0 WHERE unsupported = 1")
 
 
-def end(tx: Tx, actor: Actor, now: int, *, reason: str | None) -> None:
-    """This holder ends by itself; ``reason`` for a daemon (the signal's name)."""
+def end(tx: Tx, actor: Actor, now: int, *, reason: str | None, synced: int) -> None:
+    """This holder ends by itself; ``reason`` for a daemon (the signal's name), ``synced`` the
+    audit row that has reached the file."""
+    facts.remember(tx, facts.SYNCED, str(synced))
     if reason is not None:
         record.append(tx, actor, now, "info", "daemon_stopped", reason=reason)
     tx.run("UPDATE holders SET ended_at = ? WHERE epoch = ?", now, actor.epoch)

@@ -8,6 +8,7 @@ from sqlite3 import Row
 from dotagent.core.model import Event, Kind, Tail
 from dotagent.store.adopt import FileRow
 from dotagent.store.database import Reader
+from dotagent.store.facts import SYNCED
 
 
 def home(reader: Reader) -> tuple[str, bytes]:
@@ -94,9 +95,27 @@ def audit_head(reader: Reader) -> int:
     return int(reader.execute("SELECT coalesce(max(seq), 0) FROM audit").fetchone()[0])
 
 
+def audit_synced(reader: Reader) -> int:
+    """The row up to which the file was known to be complete; later ones may be there or not."""
+    row = reader.execute("SELECT value FROM facts WHERE name = ?", (SYNCED,)).fetchone()
+    return 0 if row is None else int(row["value"])
+
+
 def audit_seq_of(reader: Reader, digest: str) -> int | None:
     """The row whose line has this hash; 0 for what the first row names as the one before it."""
     row = reader.execute("SELECT seq FROM audit WHERE hash = ?", (digest,)).fetchone()
     if row is not None:
         return int(row["seq"])
     return 0 if digest == reader.execute("SELECT anchor FROM home").fetchone()["anchor"] else None
+
+
+def audit_anchor(reader: Reader) -> str:
+    """What the first row names as the one before it."""
+    anchor: str = reader.execute("SELECT anchor FROM home").fetchone()["anchor"]
+    return anchor
+
+
+def audit_hash(reader: Reader, seq: int) -> str | None:
+    """The hash of a row's line; None if there is no such row."""
+    row = reader.execute("SELECT hash FROM audit WHERE seq = ?", (seq,)).fetchone()
+    return None if row is None else row["hash"]

@@ -39,19 +39,23 @@ WHERE t.down_until <= ?1
   AND EXISTS (SELECT 1 FROM deliveries d WHERE d.fingerprint = t.fingerprint
               AND d.state = 'pending' AND d.turn = 1 AND d.hold_until <= ?1)
 """
+_SUSPECT_IN_FLIGHT = "SELECT 1 FROM deliveries WHERE state = 'sending' AND suspect > 0"
 
 
 def claim(
     tx: Tx, actor: Actor, now: int, room: int, only: Iterable[str] | None = None
 ) -> list[Claim]:
     """Take up to ``room`` deliveries that may go now, of all destinations or of ``only`` these."""
-    wanted = None if only is None else set(only)
+    if only is None:
+        ready = tx.all(_READY, now)
+    else:
+        one = f"{_READY} AND t.fingerprint = ?2"
+        ready = [row for each in sorted(set(only)) for row in tx.all(one, now, each)]
     claims: list[Claim] = []
-    for destination in tx.all(_READY, now):
-        if wanted is None or destination["fingerprint"] in wanted:
-            claims += _claim_from(tx, actor, now, destination, room - len(claims))
+    for destination in ready:
         if len(claims) >= room:
             break
+        claims += _claim_from(tx, actor, now, destination, room - len(claims))
     return claims
 
 
@@ -64,30 +68,26 @@ def _claim_from(tx: Tx, actor: Actor, now: int, destination: Row, room: int) -> 
     slots = min(room, (1 if sick else destination["parallel"]) - busy)
     claims: list[Claim] = []
     paced_at = destination["paced_at"]
-    # Rows may turn out quiet when they are looked at; ask again until the slots are used.
+    # A row may turn out quiet when it is looked at: one by one, until the slots are used.
     while len(claims) < slots:
-        rows = tx.all(_FREE, fingerprint, now, slots - len(claims))
-        if not rows:
+        row = tx.one(_FREE, fingerprint, now)
+        paced = _pace(destination, paced_at, now)
+        if row is None or paced is None:
             break
-        for row in rows:
-            paced = _pace(destination, paced_at, now)
-            if paced is None:
-                return _paced(tx, fingerprint, paced_at, claims)
-            if _quiet_recovery(tx, row):
-                end(tx, now, row, "suppressed", "every failure message of this outage stayed quiet")
-            elif row["suspect"] and _suspect_in_flight(tx):
-                slots = len(claims)
-                break
-            else:
-                paced_at = paced
-                claims.append(_take(tx, actor, now, row))
+        if _quiet_recovery(tx, row):
+            end(tx, now, row, "suppressed", "every failure message of this outage stayed quiet")
+        else:
+            paced_at = paced
+            claims.append(_take(tx, actor, now, row))
     return _paced(tx, fingerprint, paced_at, claims)
 
 
-_FREE = """
+# Of the suspects one at a time is sent, over all destinations; everything else flows (rules R17).
+_FREE = f"""
 SELECT d.*, e.kind, e.outage_id FROM deliveries d JOIN events e ON e.seq = d.event_seq
 WHERE d.fingerprint = ? AND d.state = 'pending' AND d.turn = 1 AND d.hold_until <= ?
-ORDER BY d.hold_until, d.id LIMIT ?
+  AND (d.suspect = 0 OR NOT EXISTS ({_SUSPECT_IN_FLIGHT}))
+ORDER BY d.hold_until, d.id LIMIT 1
 """
 
 
@@ -124,8 +124,7 @@ def _quiet_recovery(tx: Tx, row: Row) -> bool:
     return failures is not None and failures["all_"] > 0 and failures["all_"] == failures["quiet"]
 
 
-def _suspect_in_flight(tx: Tx) -> bool:
-    return bool(tx.value("SELECT 1 FROM deliveries WHERE state = 'sending' AND suspect > 0"))
+
 
 
 def _take(tx: Tx, actor: Actor, now: int, row: Row) -> Claim:
@@ -179,13 +178,15 @@ def end(tx: Tx, now: int, row: Row, state: str, reason: str) -> None:
 
 # ------------------------------------------------------------------------------------------- wake
 
-_WAKE = """
+_WAKE = f"""
 SELECT min(max(t.down_until, first.at, CASE WHEN t.every_ms = 0 THEN 0
            ELSE t.paced_at + t.every_ms - t.every_ms * t.burst END))
 FROM destinations t JOIN (
   SELECT t2.fingerprint AS fingerprint,
          (SELECT d.hold_until FROM deliveries d WHERE d.fingerprint = t2.fingerprint
-          AND d.state = 'pending' AND d.turn = 1 ORDER BY d.hold_until LIMIT 1) AS at
+          AND d.state = 'pending' AND d.turn = 1
+          AND (d.suspect = 0 OR NOT EXISTS ({_SUSPECT_IN_FLIGHT}))
+          ORDER BY d.hold_until LIMIT 1) AS at
   FROM destinations t2) AS first USING (fingerprint)
 WHERE first.at IS NOT NULL
   AND (SELECT count(*) FROM deliveries b WHERE b.fingerprint = t.fingerprint
@@ -196,6 +197,7 @@ WHERE first.at IS NOT NULL
 
 def next_wake(tx: Tx) -> int | None:
     """When the next delivery may become free by time alone; one look-up a destination. One that
-    is full is not looked at: the settle of what it is sending claims the next."""
+    is full is not looked at: the settle of what it is sending claims the next. Nor is a suspect
+    while another is in flight: its settle wakes the engine."""
     at: int | None = tx.value(_WAKE)
     return at

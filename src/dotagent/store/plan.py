@@ -15,11 +15,12 @@ from dotagent.core.decide import OBEYED_MOST_MS
 from dotagent.core.model import Kind, Lost, WindowState
 from dotagent.core.planning import Closing, Cursor, Gap, Live, NewWindow, Plan, Policy, Sighting
 from dotagent.core.planning import plan as decide
+from dotagent.core.planning import upcoming as next_due
 from dotagent.core.when import Every, from_definition
 from dotagent.store import windows
 from dotagent.store.actor import Actor
 from dotagent.store.database import Tx
-from dotagent.store.tell import tell
+from dotagent.store.tell import BUDGET_MOST_MS, tell
 
 PASS = 200
 """Schedules planned in one transaction: after a week off, planning does not hold the writer."""
@@ -58,25 +59,39 @@ def plan_due(tx: Tx, actor: Actor, now: int) -> Planned:
     return Planned(touched=touched, more=len(due) == PASS)
 
 
+_AHEAD = (
+    (
+        "UPDATE schedules SET next_due_at = ?1 WHERE planned_through > ?1 + ?2"
+        " AND gone_at IS NULL AND held_at IS NULL",
+        _HOUR,
+    ),
+    # A waiting window is tried by its deadline at the latest; if that lies before now, planning
+    # closes it, else the wait was within what the manifest asked for. One that is held has no
+    # next try at all (rules R9).
+    (
+        "UPDATE windows SET next_at = ?1 WHERE state = 'waiting' AND next_at > ?1"
+        " AND planned_at > ?1 + ?2",
+        _HOUR,
+    ),
+    ("UPDATE destinations SET down_until = ?1 WHERE down_until > ?1 + ?2", OBEYED_MOST_MS),
+    (
+        "UPDATE deliveries SET expires_at = ?1 WHERE state = 'pending' AND expires_at > ?1 + ?2",
+        BUDGET_MOST_MS,
+    ),
+    (
+        "UPDATE reminders SET due_at = ?1 WHERE due_at > ?1 + ?2 + coalesce("
+        "(SELECT max(step.value) FROM routing r, json_each(r.remind) step"
+        " WHERE r.scope = reminders.scope AND r.notifier = reminders.notifier), 0)",
+        0,
+    ),
+)
+
+
 def recheck(tx: Tx, now: int) -> None:
     """After a step of the clock and at start: cursors and stored instants that lie further ahead
     than they ever may were made by a wrong clock and are due now (rules R3)."""
-    tx.run(
-        "UPDATE schedules SET next_due_at = ?1 WHERE planned_through > ?1 + ?2"
-        " AND gone_at IS NULL AND held_at IS NULL",
-        now,
-        _HOUR,
-    )
-    # A waiting window is tried by its deadline at the latest; if that lies before now, planning
-    # closes it, else the wait was within what the manifest asked for.
-    tx.run(
-        "UPDATE windows SET next_at = ?1 WHERE state = 'waiting' AND planned_at > ?1 + ?2",
-        now,
-        _HOUR,
-    )
-    tx.run(
-        "UPDATE destinations SET down_until = ?1 WHERE down_until > ?1 + ?2", now, OBEYED_MOST_MS
-    )
+    for statement, most_ms in _AHEAD:
+        tx.run(statement, now, most_ms)
 
 
 def next_wake(tx: Tx) -> int | None:
@@ -85,6 +100,12 @@ def next_wake(tx: Tx) -> int | None:
         "SELECT min(next_due_at) FROM schedules WHERE next_due_at IS NOT NULL"
     )
     return at
+
+
+def upcoming(tx: Tx, actor: Actor, now: int, schedule: Row) -> int | None:
+    """When the schedule's first window falls due that is not planned yet. Not its ``next_due_at``:
+    that is only when to look, and may be set to look at once."""
+    return next_due(_sighting(tx, actor, schedule), now)
 
 
 # ---------------------------------------------------------------------------------- fact gathering
@@ -126,7 +147,7 @@ def _sighting(tx: Tx, actor: Actor, row: Row) -> Sighting:
 
 
 def _freed_at(tx: Tx, row: Row) -> int | None:
-    """When the last attempt ended; not where a crash lost it, for then nobody was there to queue."""
+    """When the last attempt ended; not where a crash lost it: nobody was there to queue then."""
     if row["overlap"] != "queue":
         return None
     last = tx.one(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sqlite3 import Row
 from typing import Any
 
+from dotagent.core.decide import Verdict
 from dotagent.store.actor import Actor
 from dotagent.store.database import Reader, Tx
 
@@ -26,6 +27,7 @@ class Request:
     state: str
     note: str
     answer: Mapping[str, Any] | None
+    ended_at: int | None
 
 
 def _request(row: Row) -> Request:
@@ -36,12 +38,15 @@ def _request(row: Row) -> Request:
         state=row["state"],
         note=row["note"],
         answer=json.loads(row["answer"]) if row["answer"] is not None else None,
+        ended_at=row["ended_at"],
     )
 
 
 def waiting(reader: Reader) -> list[Request]:
-    """Requests that nobody has taken yet, in order."""
-    rows = reader.execute("SELECT * FROM requests WHERE state = 'waiting' ORDER BY id")
+    """Requests that nobody has taken yet, in order; first those that call another one off."""
+    rows = reader.execute(
+        "SELECT * FROM requests WHERE state = 'waiting' ORDER BY kind != 'stop', id"
+    )
     return [_request(row) for row in rows]
 
 
@@ -51,33 +56,9 @@ def request(reader: Reader, request_id: int) -> Request:
     return _request(reader.execute(found, (request_id,)).fetchone())
 
 
-Delivery = Row
-"""A row of ``deliveries`` with its event's ``kind`` and its destination's ``down_until``."""
-
-
-def caused(reader: Reader, asked: Request) -> list[Delivery]:
-    """The deliveries that a request made."""
-    answer = asked.answer or {}
-    ids = ",".join(str(int(each)) for each in answer.get("deliveries", ()))
-    return reader.execute(
-        "SELECT d.*, e.kind, t.down_until FROM deliveries d JOIN events e ON e.seq = d.event_seq"
-        " JOIN destinations t USING (fingerprint)"
-        f" WHERE e.attempt_id = ? OR d.id IN ({ids}) ORDER BY d.id",
-        (answer.get("attempt"),),
-    ).fetchall()
-
-
-def unsettled(reader: Reader) -> list[Delivery]:
-    """Every delivery on its way."""
-    return reader.execute(
-        "SELECT d.*, e.kind, t.down_until FROM deliveries d JOIN events e ON e.seq = d.event_seq"
-        " JOIN destinations t USING (fingerprint) WHERE d.state IN ('pending', 'sending')"
-    ).fetchall()
-
-
-def anything_runs(reader: Reader) -> bool:
-    """Whether an attempt is under way."""
-    return bool(reader.execute("SELECT 1 FROM attempts WHERE ended_at IS NULL").fetchone())
+def unfinished(reader: Reader) -> set[int]:
+    """Requests that are not done."""
+    return {row["id"] for row in reader.execute("SELECT id FROM requests WHERE state != 'done'")}
 
 
 def take(tx: Tx, actor: Actor, request_id: int) -> None:
@@ -96,6 +77,28 @@ def finish(tx: Tx, now: int, request_id: int, answer: Mapping[str, Any]) -> None
         now,
         request_id,
     )
+
+
+def ran(tx: Tx, now: int, request_id: int, attempt_id: int, *, is_final: bool) -> None:
+    """The attempt that was asked for has ended. Was it only interrupted, and not ``is_final``, then
+    the request waits again."""
+    verdict = tx.value("SELECT verdict FROM attempts WHERE id = ?", attempt_id)
+    if verdict != Verdict.INTERRUPTED or is_final:
+        finish(tx, now, request_id, {"attempt": attempt_id})
+        return
+    why = tx.value("SELECT words FROM attempts WHERE id = ?", attempt_id)
+    tx.run(
+        "UPDATE requests SET state = 'waiting', epoch = NULL, note = ? WHERE id = ?",
+        f"{why}; it starts again",
+        request_id,
+    )
+
+
+def call_off(tx: Tx, now: int, request_id: int, why: str) -> None:
+    """Whoever asked does not want it any more. What has begun is not undone."""
+    if tx.value("SELECT 1 FROM requests WHERE id = ? AND state = 'waiting'", request_id):
+        answer = {"error": f"called off before it began ({why})", "hint": None, "exit": 1}
+        finish(tx, now, request_id, answer)
 
 
 def recover(tx: Tx, actor: Actor, now: int) -> None:

@@ -21,8 +21,8 @@ def again(tx: Tx, now: int, ids: Sequence[int]) -> list[int]:
     made = []
     for delivery_id in ids:
         row = _row(tx, delivery_id)
-        free(tx, row["fingerprint"])
         if row["state"] in _UNSETTLED:
+            free(tx, row["fingerprint"])
             tx.run("UPDATE deliveries SET hold_until = 0 WHERE id = ?", delivery_id)
             made.append(delivery_id)
         else:
@@ -79,11 +79,18 @@ def _copy(tx: Tx, now: int, row: Row) -> int:
         agent=about["agent"],
         schedule_id=about["schedule"],
     )
+    # The notifier may have another address by now (rules R16).
+    here = tx.one(
+        "SELECT name, fingerprint FROM routing WHERE scope = ? AND notifier = ?",
+        row["scope"],
+        row["notifier"],
+    )
     route = Route(
         scope=row["scope"],
         notifier=row["notifier"],
-        name=row["name"],
+        name=(here or row)["name"],
         driver=row["driver"],
-        fingerprint=row["fingerprint"],
+        fingerprint=(here or row)["fingerprint"],
     )
+    free(tx, route.fingerprint)
     return deliver(tx, now, event, row["event_seq"], Match(route=route), resend_of=row["id"])

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from dotagent.ports import Pace
 from dotagent.store import outages
 from dotagent.store.database import Tx
+from dotagent.store.outbox import Claim
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,3 +64,25 @@ def set_routes(tx: Tx, now: int, scope: str, routes: Sequence[RouteRow]) -> None
             route.fingerprint,
         )
     outages.reroute(tx, now, scope)
+
+
+def follow(tx: Tx, claimed: Claim, used: str) -> str:
+    """Where a message that was just sent to ``used`` goes on. A notifier that was edited meanwhile
+    has its new address already. One whose ``${NAME}`` means another address by now is learnt
+    here, and what waits for it follows."""
+    key = (claimed.scope, claimed.notifier)
+    current: str | None = tx.value(
+        "SELECT fingerprint FROM routing WHERE scope = ? AND notifier = ?", *key
+    )
+    if current is None:
+        return used
+    if used == current or current != claimed.fingerprint:
+        return current
+    tx.run("UPDATE routing SET fingerprint = ? WHERE scope = ? AND notifier = ?", used, *key)
+    tx.run(
+        "UPDATE deliveries SET fingerprint = ? WHERE scope = ? AND notifier = ?"
+        " AND state = 'pending'",
+        used,
+        *key,
+    )
+    return used

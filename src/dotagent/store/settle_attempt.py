@@ -22,7 +22,7 @@ from dotagent.core.model import (
     TimedOut,
     WindowState,
 )
-from dotagent.store import outages, outbox, record, windows
+from dotagent.store import outages, outbox, plan, record, windows
 from dotagent.store.actor import Actor
 from dotagent.store.database import Tx
 from dotagent.store.outbox import Claim
@@ -48,11 +48,12 @@ def settle(
     if window is None:
         decision = _settle_manual(tx, now, attempt, judgement)
     else:
-        decision = _settle_window(tx, now, window, schedule, judgement)
+        decision = _settle_window(tx, actor, now, window, schedule, judgement)
     outage = _settle_outage(tx, now, attempt, judgement, decision)
-    if _gone(schedule) is not None:  # nobody waits for its next success any more (R9)
-        outages.close(tx, now, attempt["agent"], attempt["schedule"], str(_gone(schedule)))
-    told = _told(attempt, window, schedule, ended)
+    gone = _gone(schedule)
+    if gone is not None:  # nobody waits for its next success any more (R9)
+        outages.close(tx, now, attempt["agent"], attempt["schedule"], gone)
+    told = _told(tx, attempt, window, schedule, ended, judgement)
     found = _events(actor, attempt, judgement, decision, told, outage, ended)
     _audit(tx, actor, attempt, window, judgement, ended, outage)
     _settle_schedule(tx, now, attempt, judgement, decision)
@@ -77,22 +78,28 @@ def _close_attempt(tx: Tx, attempt: Row, judgement: Judgement, ended: Ended) -> 
 
 
 def _settle_window(
-    tx: Tx, now: int, window: Row, schedule: Row | None, judgement: Judgement
+    tx: Tx, actor: Actor, now: int, window: Row, schedule: Row | None, judgement: Judgement
 ) -> Wait | Close:
-    losses = window["losses"] + isinstance(judgement.exit, Lost)
-    decision = decide.after_attempt(judgement, _situation(window, schedule, losses), now)
+    losses = _losses(window, judgement)
+    later_due_at = None
+    if schedule is not None and judgement.verdict is Verdict.FAILED:
+        later_due_at = plan.upcoming(tx, actor, now, schedule)
+    situation = _situation(window, schedule, losses, later_due_at)
+    decision = decide.after_attempt(judgement, situation, now)
     attempts = window["attempts"] - (0 if decision.counted else 1)
     if isinstance(decision, Wait):
         gone = _gone(schedule)
         if gone is not None:  # an interrupted try of a schedule that is no longer wanted (R9)
             decision = Close(state=WindowState.SKIPPED, why=gone, counted=False)
     if isinstance(decision, Wait):
+        # While its root is away there is no next try; the root's return sets it (R9).
+        held = schedule is not None and schedule["held_at"] is not None
         tx.run(
             "UPDATE windows SET state = 'waiting', attempts = ?, losses = ?, next_at = ?,"
             " reason = ? WHERE id = ?",
             attempts,
             losses,
-            decision.at,
+            None if held else decision.at,
             decision.why,
             window["id"],
         )
@@ -107,13 +114,20 @@ def _settle_window(
     return decision
 
 
-def _situation(window: Row, schedule: Row | None, losses: int) -> Situation:
+def _losses(window: Row, judgement: Judgement) -> int:
+    """Attempts of this window lost to a crash, this one counted."""
+    return int(window["losses"]) + isinstance(judgement.exit, Lost)
+
+
+def _situation(
+    window: Row, schedule: Row | None, losses: int, later_due_at: int | None
+) -> Situation:
     return Situation(
         attempts=window["attempts"],
         max_attempts=schedule["max_attempts"] if schedule is not None else 1,
         losses=losses,
         deadline_at=window["deadline_at"],
-        later_due_at=schedule["next_due_at"] if schedule is not None else None,
+        later_due_at=later_due_at,
         backoff_ms=json.loads(schedule["backoff"]) if schedule is not None else (),
         gone=_gone(schedule),
     )
@@ -152,15 +166,45 @@ def _settle_outage(
     return outages.bad_news(tx, now, agent, schedule, by=kind, failures=1, windows=1 if lost else 0)
 
 
-def _told(attempt: Row, window: Row | None, schedule: Row | None, ended: Ended) -> events.Told:
+def _told(
+    tx: Tx,
+    attempt: Row,
+    window: Row | None,
+    schedule: Row | None,
+    ended: Ended,
+    judgement: Judgement,
+) -> events.Told:
+    most = attempt["number"]
+    if window is not None and schedule is not None:
+        most = decide.allowance(schedule["max_attempts"], _losses(window, judgement))
     return events.Told(
         number=attempt["number"],
-        max_attempts=schedule["max_attempts"] if schedule is not None else attempt["number"],
+        max_attempts=most,
         started_at=attempt["spawned_at"] or attempt["claimed_at"],
         ended_at=ended.ended_at,
         expected_at=window["expected_at"] if window is not None else None,
         manual=attempt["kind"] == AttemptKind.MANUAL,
         result=ended.result,
+        caught_up=_caught_up(tx, window) if window is not None else None,
+    )
+
+
+def _caught_up(tx: Tx, window: Row) -> events.CaughtUp | None:
+    """The range row that was made together with a window that stands in for others."""
+    if not window["caught_up"]:
+        return None
+    older = tx.one(
+        "SELECT expected_at, count, exact FROM windows WHERE agent = ? AND schedule = ?"
+        " AND plan_epoch = ? AND expected_at < ? ORDER BY expected_at DESC LIMIT 1",
+        window["agent"],
+        window["schedule"],
+        window["plan_epoch"],
+        window["expected_at"],
+    )
+    if older is None:  # retention was quicker
+        return None
+    return events.CaughtUp(
+        first_at=older["expected_at"], count=older["count"], exact=bool(older["exact"])
     )
 
 
@@ -217,7 +261,7 @@ def _audit(
             slug=slug or "default",
             manifest_sha256=attempt["manifest_sha256"],
             exit_code=exits.legacy_code(exit),
-            duration_seconds=(now - (attempt["spawned_at"] or attempt["claimed_at"])) // 1000,
+            duration_seconds=max(now - (attempt["spawned_at"] or attempt["claimed_at"]), 0) // 1000,
             timed_out=isinstance(exit, TimedOut),
         )
     if judgement.verdict in GOOD and outage is not None:
@@ -234,7 +278,8 @@ def _settle_schedule(
     tx: Tx, now: int, attempt: Row, judgement: Judgement, decision: Wait | Close
 ) -> None:
     agent, schedule = attempt["agent"], attempt["schedule"]
-    found = health.after(judgement, decision, attempt["number"])
+    manual = attempt["kind"] == AttemptKind.MANUAL
+    found = health.after(judgement, decision, attempt["number"], manual=manual)
     if found is not None:
         windows.set_health(tx, agent, schedule, *found)
     success = now if judgement.verdict in GOOD else None

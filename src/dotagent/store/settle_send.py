@@ -1,7 +1,8 @@
 """After a send: the ledger, the delivery, its destination, the record, and what may go next.
 
 One transaction for all of it. Invariants: a delivery ends ``sent``, ``suppressed`` with a reason,
-or dead and announced; the outcome stands in the ledger as the driver gave it.
+or dead and announced; the outcome stands in the ledger as the driver gave it; a send is settled
+once, and again, after a commit whose answer was lost, changes nothing.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from sqlite3 import Row
 from typing import Any
 
 from dotagent.core.decide import after_send
-from dotagent.core.model import Outcome, Skipped, Unknown
-from dotagent.store import channels, outbox, record
+from dotagent.core.model import DeliveryState, Outcome, Skipped, Unknown
+from dotagent.store import channels, outbox, record, routing
 from dotagent.store.actor import Actor
 from dotagent.store.database import Tx
 from dotagent.store.outbox import Claim
@@ -28,35 +29,42 @@ def settle(
     u: float,
     room: int,
     gone: str | None = None,
+    plugin: str | None = None,
+    purpose: str = "notify",
 ) -> list[Claim]:
     """Record what a send brought and what follows; returns what may go next. ``fingerprint`` is
-    that of the address really used; ``gone`` says that the notifier is no longer there."""
+    that of the address really used; ``gone`` says that the notifier is no longer there. Where a
+    plugin was invoked, ``plugin`` is its short name and ``purpose`` its kind."""
     row = tx.one("SELECT * FROM deliveries WHERE id = ?", claimed.delivery_id)
     assert row is not None
+    if row["state"] != DeliveryState.SENDING or row["tries"] != claimed.number:
+        return []
     destination = channels.known(tx, row, fingerprint)
+    tried_at = _ledger(tx, now, claimed, outcome, fingerprint)
     verdict = after_send(
         outcome,
-        now=now,
+        tried_at=tried_at,
         expires_at=row["expires_at"],
         failures=destination["failures"],
         plain=claimed.plain,
         u=u,
     )
-    _ledger(tx, now, claimed, outcome, fingerprint)
-    _audit(tx, actor, now, claimed, row, outcome)
-    touched = {fingerprint, row["fingerprint"]}
+    attest(tx, actor, now, row, claimed.number, outcome, plugin=plugin, purpose=purpose)
+    goes_on_at = routing.follow(tx, claimed, fingerprint)
+    touched = {fingerprint, row["fingerprint"], goes_on_at}
     if verdict.row == "again":
         doubtful = row["doubtful"] or isinstance(outcome, Unknown)
-        _again(tx, row, verdict.why, verdict.plain, fingerprint, doubtful)
+        _again(tx, row, verdict.why, verdict.plain, goes_on_at, doubtful)
     else:
         outbox.end(tx, now, row, verdict.row, verdict.why)
     if gone is not None:
         touched |= channels.removed(tx, actor, now, row, gone)
-    touched |= channels.after(tx, actor, now, row, fingerprint, verdict)
+    touched |= channels.after(tx, actor, now, row, fingerprint, verdict, tried_at=tried_at)
     return outbox.claim(tx, actor, now, room, touched)
 
 
-def _ledger(tx: Tx, now: int, claimed: Claim, outcome: Outcome, fingerprint: str) -> None:
+def _ledger(tx: Tx, now: int, claimed: Claim, outcome: Outcome, fingerprint: str) -> int:
+    """Fill the ledger's row; when the try began."""
     why = getattr(outcome, "why", None) or getattr(outcome, "receipt", None)
     tx.run(
         "UPDATE sends SET ended_at = ?, outcome = ?, why = ?, fingerprint = ?"
@@ -68,6 +76,12 @@ def _ledger(tx: Tx, now: int, claimed: Claim, outcome: Outcome, fingerprint: str
         claimed.delivery_id,
         claimed.number,
     )
+    began_at: int = tx.value(
+        "SELECT started_at FROM sends WHERE delivery_id = ? AND number = ?",
+        claimed.delivery_id,
+        claimed.number,
+    )
+    return began_at
 
 
 def outcome_word(outcome: Outcome) -> str:
@@ -76,16 +90,27 @@ def outcome_word(outcome: Outcome) -> str:
     return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")
 
 
-def _audit(tx: Tx, actor: Actor, now: int, claimed: Claim, row: Row, outcome: Outcome) -> None:
+def attest(
+    tx: Tx,
+    actor: Actor,
+    now: int,
+    row: Row,
+    number: int,
+    outcome: Outcome,
+    *,
+    plugin: str | None = None,
+    purpose: str = "notify",
+) -> None:
+    """The record of one send (contract §9, §13): a plugin goes by its bare short name."""
     word = outcome_word(outcome)
     ok = word in ("sent", "skipped")
     fields: dict[str, Any] = {
         "agent": tx.value("SELECT agent FROM events WHERE seq = ?", row["event_seq"]),
-        "plugin": f"notifier:{row['driver']}",
-        "plugin_kind": "notify",
+        "plugin": plugin or f"notifier:{row['driver']}",
+        "plugin_kind": purpose,
         "ok": ok,
         "delivery": row["id"],
-        "number": claimed.number,
+        "number": number,
         "outcome": word,
     }
     if isinstance(outcome, Skipped):

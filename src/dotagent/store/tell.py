@@ -21,7 +21,9 @@ BUDGET_MS = {
     Kind.PREFLIGHT: _HOUR,
     Kind.SUCCESS: _HOUR // 4,
 }
-"""How long an undelivered message is still worth sending (product §6); the rest: a day."""
+"""How long an undelivered message is still worth sending (product §6)."""
+BUDGET_MOST_MS = 24 * _HOUR
+"""The same for all other kinds."""
 
 
 def tell(
@@ -125,7 +127,7 @@ def deliver(
         reason if quiet is None else quiet,
         0 if waiting or quiet is not None else 1,
         now,
-        now + BUDGET_MS.get(event.kind, 24 * _HOUR),
+        now + BUDGET_MS.get(event.kind, BUDGET_MOST_MS),
         resend_of,
         None if quiet is None else now,
     )

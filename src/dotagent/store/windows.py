@@ -10,6 +10,7 @@ import json
 from sqlite3 import Row
 
 from dotagent.core import events, exits, health
+from dotagent.core.decide import allowance
 from dotagent.core.events import Source
 from dotagent.core.model import WindowState
 from dotagent.store import outages, record
@@ -19,8 +20,10 @@ from dotagent.store.tell import tell
 
 
 def set_health(tx: Tx, agent: str, schedule: str, word: str, reason: str) -> None:
+    """The word that ``status`` shows. A schedule that is not wanted any more stays ``off``."""
     tx.run(
-        "UPDATE schedules SET health = ?, reason = ? WHERE agent = ? AND id = ?",
+        "UPDATE schedules SET health = ?, reason = ? WHERE agent = ? AND id = ?"
+        " AND gone_at IS NULL",
         word,
         reason,
         agent,
@@ -147,6 +150,23 @@ def _max_attempts(tx: Tx, window: Row) -> int:
         window["schedule"],
     )
     return int(found or window["attempts"])
+
+
+def close_used_up(tx: Tx, actor: Actor, now: int, agent: str) -> set[str]:
+    """Waiting windows that have used all attempts which an edited manifest leaves them: none waits
+    for a try that it may not make (rules R7)."""
+    touched: set[str] = set()
+    used_up = (
+        "SELECT w.*, s.max_attempts FROM windows w"
+        " JOIN schedules s ON s.agent = w.agent AND s.id = w.schedule"
+        " WHERE w.agent = ? AND w.state = 'waiting' AND w.attempts >= s.max_attempts"
+    )
+    for window in tx.all(used_up, agent):
+        allowed = allowance(window["max_attempts"], window["losses"])
+        if window["attempts"] >= allowed:
+            why = f"attempts used up ({window['attempts']} of {allowed})"
+            touched |= give_up(tx, actor, now, window, why)
+    return touched
 
 
 def close_stale(tx: Tx, actor: Actor, now: int) -> set[str]:

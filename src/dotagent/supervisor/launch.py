@@ -167,6 +167,23 @@ def _refused(why: str) -> NotStarted:
     return NotStarted(code=NOT_RUNNABLE, why=why)
 
 
+def lacking(found: Found) -> NotStarted | None:
+    """What exec would refuse in a file that was found, as far as its first bytes show: a script's
+    or a program's interpreter that is not there, a text that names none."""
+    interpreter = _interpreter(found.head)
+    if interpreter is not None and os.path.isabs(interpreter):
+        if not os.path.exists(interpreter):
+            return _bad_interpreter(found.seen, interpreter, errno.ENOENT)
+        if not os.access(interpreter, os.X_OK):
+            return _bad_interpreter(found.seen, interpreter, errno.EACCES)
+        return None
+    start = found.head[:64]
+    text = all(byte >= 32 or byte in b"\t\n\r" for byte in start)
+    if start and text and not start.startswith(b"#!"):
+        return _refused(_not_a_program(found))
+    return None
+
+
 # --------------------------------------------------------------------------------------- the start
 
 
@@ -184,16 +201,11 @@ def launch(
     ours: list[int] = []
     theirs: list[int] = []
     try:
-        for _ in range(2):
+        for outgoing in (False, False, True)[: 3 if stdin else 2]:
             read, write = os.pipe()
-            ours.append(read)
-            theirs.append(write)
-        if stdin:
-            read, write = os.pipe()
-            ours.append(write)
-            theirs.append(read)
-        for fd in ours:
-            os.set_blocking(fd, False)
+            ours.append(write if outgoing else read)
+            theirs.append(read if outgoing else write)
+            os.set_blocking(ours[-1], False)
         process = subprocess.Popen(
             list(argv),
             executable=found.path,

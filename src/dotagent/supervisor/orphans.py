@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import suppress
+import signal
+from contextlib import ExitStack, suppress
 
 from dotagent.supervisor.aside import aside
-from dotagent.supervisor.grip import grip_all, kill_all
+from dotagent.supervisor.grip import Grip, grip_all, kill_all
 from dotagent.supervisor.table import Row, Table
 
 MARKER_NAME = "AGENT_ATTEMPT_ID"
@@ -46,14 +47,29 @@ class LostAttempt:
 
     async def kill(self, patience_ms: int) -> bool:
         """Kill them until none is left, for ``patience_ms`` at most. True if none is left."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + patience_ms / 1000
         with suppress(TimeoutError, RuntimeError):  # RuntimeError: there can be no further thread
-            async with asyncio.timeout_at(until):
-                while rows := await aside(self.survivors, patience_ms):
-                    await kill_all(grip_all(self._table, rows))
+            async with asyncio.timeout(patience_ms / 1000):
+                while grips := await self._stopped(patience_ms):
+                    await kill_all(grips)
                 return True
         return False
+
+    async def _stopped(self, patience_ms: int) -> list[Grip]:
+        """Take hold of all of them, stopped. What is stopped cannot fork, and stays evidence for
+        its session until all are found; only then may anything die."""
+        grips: dict[tuple[int, int], Grip] = {}
+        with ExitStack() as unfinished:
+            while True:
+                rows = await aside(self.survivors, patience_ms)
+                new = [row for row in rows if (row.pid, row.started) not in grips]
+                if not new:
+                    unfinished.pop_all()
+                    return list(grips.values())
+                for held in grip_all(self._table, new):
+                    unfinished.callback(held.close)
+                    unfinished.callback(held.send, signal.SIGKILL)
+                    grips[held.row.pid, held.row.started] = held
+                    held.send(signal.SIGSTOP)
 
     def _is_known(self, row: Row) -> bool:
         if row.pid == self._pid and self._started and row.started == self._started:

@@ -20,10 +20,10 @@ from types import MappingProxyType
 from dotagent.core.model import Exited, Interrupted, Lost, Signaled, TimedOut
 from dotagent.supervisor.aside import aside
 from dotagent.supervisor.grip import Vigil, grip_all, kill_all, runs
+from dotagent.supervisor.kernel import Kernel
 from dotagent.supervisor.launch import Launched
 from dotagent.supervisor.pump import Pump, Sink
-from dotagent.supervisor.table import Row, Table
-from dotagent.supervisor.watch import Watcher
+from dotagent.supervisor.table import Row
 
 SHUT_MS = 1_000
 """How long outsiders who hold the pipes get to die once the group is gone."""
@@ -68,7 +68,7 @@ TABLE: Mapping[tuple[State, Cue], State] = MappingProxyType(
         (State.RUNNING, Cue.TIME): State.STOPPING,
         (State.RUNNING, Cue.STOP): State.STOPPING,
         (State.RUNNING, Cue.NOW): State.KILLING,
-        (State.STOPPING, Cue.EMPTY): State.KILLING,
+        (State.STOPPING, Cue.EMPTY): State.SHUTTING,
         (State.STOPPING, Cue.TIME): State.KILLING,
         (State.STOPPING, Cue.NOW): State.KILLING,
         (State.DRAINING, Cue.SHUT): State.KILLING,
@@ -104,15 +104,6 @@ class Fate:
     exit: Exited | Signaled | TimedOut | Interrupted | Lost
     escaped: tuple[int, ...] = ()
     held: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kernel:
-    """What the supervisor needs of the system: its table, its news of exits, its signals."""
-
-    table: Table
-    watch: Watcher
-    kill_group: Callable[[int, int], None] = os.killpg
 
 
 class Pack:
@@ -199,7 +190,7 @@ class Pack:
         self._exited = True
         self._watch.close()
         self._fire(Cue.EXIT)
-        self._look()
+        self._look_soon()
         if self._state is State.DONE:  # it had escaped, and has ended after all
             self._reap()
 
@@ -213,30 +204,33 @@ class Pack:
         if any(pump.held() for pump in self._pumps):
             self._fire(Cue.TIME)
 
+    def _look_soon(self) -> None:
+        """In the next turn: so the snapshot of the table is younger than the reason to look."""
+        self._loop.call_soon(self._look)
+
     def _look(self) -> None:
         """Look whether, after the leader, the others are gone too; else wait for them."""
         if not self._exited or self._state not in (State.STOPPING, State.KILLING):
             return
-        left = self._left()
+        left = self._members()
         if not left:
             self._fire(Cue.EMPTY)
             return
         grips = grip_all(self._kernel.table, left)
-        if self._state is State.KILLING:
-            for held in grips:  # it may have been born between the look and the KILL
+        if self._state is State.KILLING and not self._reaped:
+            for held in grips:  # it may have been born between the walk and the KILL
                 held.send(signal.SIGKILL)
         self._stop_vigil()
         if grips:
-            self._vigil = Vigil(self._loop, grips, self._look)
+            self._vigil = Vigil(self._loop, grips, self._look_soon)
         else:
-            self._loop.call_soon(self._look)
+            self._look_soon()
 
     # ------------------------------------------------------------------------------------ states
 
     def _enter_stopping(self) -> None:
         self._timer = self._after(self._limits.grace_ms)
-        self._signal(signal.SIGTERM)
-        self._signal(signal.SIGCONT)  # what is stopped would never see the TERM
+        self._signal(signal.SIGTERM, signal.SIGCONT)  # what is stopped would never see the TERM
 
     def _enter_draining(self) -> None:
         self._timer = self._after(self._limits.drain_ms)
@@ -245,10 +239,16 @@ class Pack:
     def _enter_killing(self) -> None:
         self._timer = self._after(self._limits.patience_ms)
         self._signal(signal.SIGKILL)
-        self._look()
+        if self._verdict is None:  # one KILL is enough: the group's number tells if anybody is left
+            self._reap()
+            if not self._group_exists():
+                self._fire(Cue.EMPTY)
+                return
+        self._look_soon()
 
     def _enter_shutting(self) -> None:
         self._timer = self._after(SHUT_MS)
+        self._signal(signal.SIGKILL)  # a walk through the table is no proof; this costs nothing
         pipes = frozenset(pump.inode() for pump in self._pumps if pump.held())
         if pipes and self._bears:
             self._hunt = self._loop.create_task(self._kill_holders(pipes))
@@ -272,36 +272,28 @@ class Pack:
     def _after(self, span_ms: int) -> asyncio.TimerHandle:
         return self._loop.call_later(span_ms / 1000, self._time)
 
-    def _signal(self, number: int) -> None:
+    def _signal(self, *numbers: int) -> None:
         """Signal the group, and on a stop also what left it for another group of its session."""
         if self._reaped:
             return
-        with suppress(ProcessLookupError, PermissionError):
-            self._kernel.kill_group(self.pid, number)
-        if self._verdict is None:
-            return
-        for held in grip_all(self._kernel.table, self._members()):
-            if held.row.group != self.pid:
+        strays = [row for row in self._members() if row.group != self.pid] if self._verdict else []
+        grips = grip_all(self._kernel.table, strays)
+        for number in numbers:
+            with suppress(ProcessLookupError, PermissionError):
+                self._kernel.kill_group(self.pid, number)
+            for held in grips:
                 held.send(number)
+        for held in grips:
             held.close()
 
     def _members(self) -> list[Row]:
         """Who runs in the leader's group or, on a stop, in its session; not the leader."""
         return [
             row
-            for row in self._kernel.table.rows()
+            for row in self._kernel.snapshot()
             if (row.group == self.pid or (self._verdict and row.session == self.pid))
             and row.pid != self.pid
         ]
-
-    def _left(self) -> list[Row]:
-        """Who is left after the leader. After a stop the leader stays unreaped, and so the group
-        ours to signal, until nobody is; else one KILL was enough, and the group's number tells
-        without a walk through the table that nobody is."""
-        if self._verdict is None:
-            self._reap()
-            return self._members() if self._group_exists() else []
-        return self._members()
 
     def _unkilled(self) -> list[Row]:
         """Who runs although all was done."""

@@ -12,6 +12,7 @@ from subprocess import SubprocessError
 
 from dotagent.core.model import Ended, Interrupted, NotStarted
 from dotagent.ports import Child, Clock, Order
+from dotagent.supervisor.kernel import Kernel
 from dotagent.supervisor.launch import (
     NOT_RUNNABLE,
     Launched,
@@ -21,11 +22,9 @@ from dotagent.supervisor.launch import (
     locate,
 )
 from dotagent.supervisor.orphans import MARKER_NAME, LostAttempt
-from dotagent.supervisor.pack import Fate, Kernel, Limits, Pack
+from dotagent.supervisor.pack import Fate, Limits, Pack
 from dotagent.supervisor.record import STDERR, STDOUT, Record
 from dotagent.supervisor.report import read_report
-from dotagent.supervisor.table import machine_table
-from dotagent.supervisor.watch import watch_exit
 
 PATIENCE_MS = 5_000
 """How long KILL may take before a process counts as escaped."""
@@ -46,7 +45,7 @@ class RealSpawner:
         probe_ms: int = PROBE_MS,
     ) -> None:
         self._clock = clock
-        self._kernel = kernel or Kernel(table=machine_table(), watch=watch_exit)
+        self._kernel = kernel or Kernel()
         self._patience_ms = patience_ms
         self._probe_ms = probe_ms
         default_signals()

@@ -14,11 +14,10 @@ from subprocess import SubprocessError
 
 from dotagent.core.model import Exited, Interrupted, NotStarted, Signaled, TimedOut
 from dotagent.ports import Spoken
+from dotagent.supervisor.kernel import Kernel
 from dotagent.supervisor.launch import NOT_RUNNABLE, explain, launch, locate
-from dotagent.supervisor.pack import Fate, Kernel, Limits, Pack
+from dotagent.supervisor.pack import Fate, Limits, Pack
 from dotagent.supervisor.pump import Feeder
-from dotagent.supervisor.table import machine_table
-from dotagent.supervisor.watch import watch_exit
 
 CAP_BYTES = 1024 * 1024
 """Of each of stdout and stderr."""
@@ -62,9 +61,8 @@ async def speak(
     limits = Limits(
         timeout_ms=deadline_ms, grace_ms=GRACE_MS, drain_ms=DRAIN_MS, patience_ms=PATIENCE_MS
     )
-    kernel = Kernel(table=machine_table(), watch=watch_exit)
     try:
-        pack = Pack(launched, heard, limits, kernel, done.set_result)
+        pack = Pack(launched, heard, limits, Kernel(), done.set_result)
     except (OSError, RuntimeError) as error:
         launched.discard()
         why = f"{argv[0]} could not be supervised and was ended at once: {error}"

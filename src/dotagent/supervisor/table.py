@@ -19,6 +19,13 @@ from typing import Protocol
 DEAD = (b"Z", b"X", b"x")
 """States of ``/proc/<pid>/stat`` in which a process runs no more (proc(5))."""
 
+MAX_ENVIRON = 8 * 1024 * 1024
+"""More than the kernel lets a program be started with (execve(2), three quarters of 8 MiB)."""
+
+EXEC_LOOKS = 5
+EXEC_S = 0.001
+"""While a process executes another program its environment reads as empty: we look again."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
@@ -45,7 +52,8 @@ class Table(Protocol):
         """All running processes."""
 
     def bears(self, pid: int, entry: bytes) -> bool:
-        """Whether ``entry`` (``NAME=value``) was in the environment that ``pid`` started with."""
+        """Whether ``entry`` (``NAME=value``, not empty) was in the environment that ``pid`` started
+        with. May take milliseconds, or hang with a process that hangs: ask aside."""
 
     def holds(self, pid: int, pipes: frozenset[int]) -> bool:
         """Whether ``pid`` has one of these pipes (inode numbers) open."""
@@ -80,7 +88,12 @@ class ProcTable:
                 yield row
 
     def bears(self, pid: int, entry: bytes) -> bool:
-        return entry in self._read(f"{pid}/environ", 8 * 1024 * 1024).split(b"\0")
+        for _ in range(EXEC_LOOKS):
+            environ = self._read(f"{pid}/environ", MAX_ENVIRON)
+            if environ or not self._has_memory(pid):
+                return bool(entry) and entry in environ.split(b"\0")
+            time.sleep(EXEC_S)
+        return False
 
     def holds(self, pid: int, pipes: frozenset[int]) -> bool:
         wanted = {f"pipe:[{inode}]" for inode in pipes}
@@ -90,12 +103,17 @@ class ProcTable:
         except OSError:
             return False
 
+    def _has_memory(self, pid: int) -> bool:
+        """Whether it has an address space: kernel threads and zombies have none."""
+        fields = self._stat(pid)
+        return fields is not None and fields[20] != b"0"
+
     def _stat(self, pid: int) -> list[bytes] | None:
         """The fields of ``stat`` from the third, the state, on."""
         data = self._read(f"{pid}/stat", 4096)
         # The second field is the program's name in brackets, and may hold brackets and spaces.
         fields = data[data.rfind(b")") + 1 :].split()
-        return fields if len(fields) >= 20 else None
+        return fields if len(fields) > 20 else None
 
     def _read(self, name: str, limit: int) -> bytes:
         try:
@@ -127,7 +145,7 @@ class PsTable:
 
     def bears(self, pid: int, entry: bytes) -> bool:
         flags = ["-E", "-ww"] if sys.platform == "darwin" else ["eww"]
-        return entry in _ps(*flags, "-p", str(pid), "-o", "command=").split()
+        return bool(entry) and entry in _ps(*flags, "-p", str(pid), "-o", "command=").split()
 
     def holds(self, pid: int, pipes: frozenset[int]) -> bool:
         return False

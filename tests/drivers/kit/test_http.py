@@ -102,7 +102,7 @@ async def test_body_is_bounded() -> None:
 @pytest.mark.parametrize(
     ("encoding", "packed"),
     [
-        ("gzip", gzip.compress(b"no_service")),
+        ("gzip", gzip.compress(b"no_service", mtime=0)),
         ("deflate", zlib.compress(b"no_service")),
         ("br", b"no_service"),
         ("gzip", b"no_service"),
@@ -126,7 +126,16 @@ def test_bombs_are_bounded() -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["", "ftp://127.0.0.1/", "http://", "//x/y", "http://[::1", "http://a:port/", "nonsense"],
+    [
+        "",
+        "ftp://127.0.0.1/",
+        "http://",
+        "http://ä..b/",
+        "//x/y",
+        "http://[::1",
+        "http://a:port/",
+        "nonsense",
+    ],
 )
 async def test_not_an_address(url: str) -> None:
     """What is no web address is the configuration's mistake."""
@@ -258,6 +267,24 @@ async def test_private_ca_is_for_its_host_only(certificate: Path) -> None:
 
 async def test_tls_where_there_is_none() -> None:
     """https against a plain server fails before the request."""
+
+    async def plain(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+
+    server = await asyncio.start_server(plain, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    answer, journey = await exchange(f"https://127.0.0.1:{port}/")
+    server.close()
+    await server.wait_closed()
+
+    assert Retry(why=f"no secure connection with 127.0.0.1:{port} (wrong version number)") == answer
+    assert not journey.connected
+
+
+async def test_hangs_up_during_the_handshake() -> None:
+    """A connection that ends before TLS is up is a retry too."""
     async with StrictServer() as server:
         server.script(Fault.EARLY)
         answer, journey = await exchange(f"https://127.0.0.1:{server.port}/")
@@ -352,11 +379,19 @@ async def test_proxy_is_away() -> None:
     )
 
 
-async def test_unknown_kind_of_proxy() -> None:
-    """A proxy we cannot speak to is said, never gone around."""
-    answer, _ = await exchange("http://service.example/", env={"ALL_PROXY": "socks5://p:1"})
+@pytest.mark.parametrize(
+    ("proxy", "problem"),
+    [
+        ("socks5://bob:s3cret@p:1", "must start with https:// or http://"),
+        ("http://", "has no host"),
+        ("p:port", "is not a valid address"),
+    ],
+)
+async def test_proxy_that_cannot_be_used(proxy: str, problem: str) -> None:
+    """A proxy we cannot speak to is said, never gone around, and its password not repeated."""
+    answer, _ = await exchange("http://service.example/", env={"ALL_PROXY": proxy})
 
-    assert Unsupported(why="a socks5 proxy is set; only http and https are known") == answer
+    assert Unsupported(why=f"the proxy that is set {problem}") == answer
 
 
 async def test_pools_are_apart() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -36,6 +36,7 @@ class Config:
     url: str = ""
     token: str = ""
     tokens: tuple[str, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 Send = Callable[[Tools, Any, Message], Awaitable[Outcome]]
@@ -48,7 +49,7 @@ def driver(**parts: Any) -> Driver:
         name="made",
         config=Config,
         target=("url",),
-        secrets=("token", "tokens"),
+        secrets=("token", "tokens", "headers"),
         pace=Pace(),
         limits=(),
         doc="",
@@ -294,6 +295,7 @@ async def test_tools_carry_what_helpers_need() -> None:
     [
         {"token": "t0k-3n-v4lue"},
         {"tokens": ["x", "t0k-3n-v4lue"]},
+        {"headers": {"Authorization": "t0k-3n-v4lue"}},
         {"url": 1, "token": "t0k-3n-v4lue"},
     ],
 )
@@ -301,7 +303,7 @@ async def test_secrets_of_any_shape(settings: dict[str, Any]) -> None:
     """A secret inside a list is kept back like any other."""
 
     async def tells(tools: Tools, config: Any, message: Message) -> Outcome:
-        return Retry(why=f"refused {config.token} {config.tokens}")
+        return Retry(why=f"refused {config.token} {config.tokens} {config.headers}")
 
     outcome = await outcome_of(driver(send=tells), settings=settings)
 

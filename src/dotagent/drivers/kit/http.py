@@ -137,7 +137,7 @@ class Client:
                 journey.status = answer.status
                 journey.headers.update({k.lower(): v for k, v in answer.headers.items()})
                 await _drink(answer, journey)
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except (aiohttp.ClientError, OSError) as error:
             if (partial := journey.response()) is not None:
                 return partial
             raise Undelivered(explain(error, journey)) from None
@@ -202,10 +202,9 @@ def _headers(request: Request) -> dict[str, str]:
 
 def _proxy(url: str, wanted: str | None, env: Mapping[str, str]) -> str | None:
     through = proxies.choose(url, wanted, env)
-    if through is not None and not through.startswith(("http://", "https://")):
-        kind = through.partition("://")[0][:20]
-        raise Undelivered(Unsupported(why=f"a {kind} proxy is set; only http and https are known"))
-    return through
+    if through is None or (problem := url_problem(through)) is None:
+        return through
+    raise Undelivered(Unsupported(why=f"the proxy that is set {problem}"))
 
 
 def _stamp(ca_file: str | None) -> int:
@@ -245,8 +244,6 @@ def explain(error: Exception, journey: Journey) -> Outcome:
             return Retry(why=f"no secure connection with {host} ({_reason(error)})")
         case aiohttp.ClientConnectorError():
             return Retry(why=f"no connection to {host} ({_reason(error)})")
-        case aiohttp.InvalidURL():
-            return RejectDestination(why=_NO_ADDRESS)
         case aiohttp.ClientResponseError():
             return journey.lost(f"what {host} answered is not HTTP")
     return journey.lost(f"{host} closed the connection before it answered")

@@ -1,0 +1,87 @@
+"""``dotagent daemon``: hold the home and run its schedules, in the foreground, until stopped.
+
+Says one line when it is ready and one when it stops, with what it still waits for. Invariant: from
+its first statement on, a signal leads to an orderly end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+
+import click
+
+from dotagent import app
+from dotagent.core.duration import human
+from dotagent.core.errors import HeldError
+from dotagent.engine.embedded import Unfinished
+from dotagent.store.holders import DAEMON
+from dotagent.system import notify
+from dotagent.system.paths import Paths
+from dotagent.system.signals import INT, TERM, Signals
+from dotagent.system.waiting import now, pause
+
+PATIENCE_MS = 600_000
+"""How long a command that holds the home is waited for: it may be running an agent."""
+LOOK_AGAIN_MS = 100
+
+
+@click.command()
+def command() -> int:
+    """Run schedules until stopped.
+
+    SIGTERM or Ctrl-C ends it: what runs may finish within the stop grace, a second signal ends
+    that too. SIGHUP reads all manifests, config.toml and the secrets again.
+    """
+    signals = Signals(stops=(TERM, INT)).listen()
+    env = dict(os.environ)
+    return _serve(app.paths_of(env), env, signals)
+
+
+def _serve(paths: Paths, env: Mapping[str, str], signals: Signals) -> int:
+    """Take the home as soon as no command holds it; 0 after an orderly end."""
+
+    def ready() -> None:
+        _say(f"dotagent: ready: process {os.getpid()} runs the schedules of {paths.home}")
+        notify.tell(env, notify.READY)
+
+    def leaving(signal: str, unfinished: Unfinished) -> None:
+        _say(f"dotagent: stopping ({signal}){_what_is_left(unfinished)}")
+        notify.tell(env, notify.STOPPING)
+
+    purpose = app.Purpose(role=DAEMON, plan=True)
+    until = now() + PATIENCE_MS
+    waiting_for: int | None = None
+    while signals.stop is None:
+        try:
+            asyncio.run(app.hold(paths, env, purpose, ready, leaving, signals))
+            return 0
+        except HeldError as held:
+            if held.role == DAEMON:
+                held.hint = f"It runs the schedules already. To end it: kill {held.pid}"
+            if held.role == DAEMON or now() >= until:
+                raise
+            if held.pid is not None and held.pid != waiting_for:
+                waiting_for = held.pid
+                _say(f"dotagent: waiting for {held.role}, process {held.pid}, to end")
+        pause(LOOK_AGAIN_MS)
+    return 0
+
+
+def _what_is_left(unfinished: Unfinished) -> str:
+    left = []
+    if unfinished.runs:
+        grace = human(unfinished.grace_ms)
+        left.append(f"{', '.join(unfinished.runs)} may finish within {grace}")
+    if unfinished.sends:
+        messages = "1 message is" if unfinished.sends == 1 else f"{unfinished.sends} messages are"
+        left.append(f"{messages} on the way")
+    return f": {'; '.join(left)}" if left else ""
+
+
+def _say(text: str) -> None:
+    """Whether anybody reads it is nothing to end for."""
+    with suppress(OSError):
+        click.echo(text)

@@ -1,0 +1,191 @@
+"""``dotagent deliveries``: the outbox, for people: what waits, what was sent, what died and why.
+
+``list`` and ``show`` only look and need nobody to act; ``retry`` and ``cancel`` go through the
+home's one actor and show what came of it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from dotagent import app
+from dotagent.cli import delivery_text
+from dotagent.cli.acting import act, environment
+from dotagent.cli.layout import page_for
+from dotagent.core.errors import NotFound, UsageError
+from dotagent.core.model import DeliveryState
+from dotagent.core.render import render
+from dotagent.store import look, outbox_view
+from dotagent.store.outbox_view import DEAD, WAITING, Delivery
+from dotagent.store.reading import connect_reader, open_record
+from dotagent.system import zone
+from dotagent.system.paths import Paths
+from dotagent.system.paths import home as home_of
+from dotagent.system.signals import Signals
+from dotagent.system.waiting import now
+
+LIMIT = 20
+FINE = (DeliveryState.SENT, DeliveryState.SUPPRESSED)
+
+
+class ListFirst(click.Group):
+    """A group that lists where no other of its commands is named."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        asks_for_help = bool(args) and args[0] in ctx.help_option_names
+        if not asks_for_help and (not args or args[0] not in self.commands):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=ListFirst)
+def command() -> None:
+    """The messages: on their way, sent and dead.
+
+    Without a command: the latest, as "list" shows them.
+    """
+
+
+# ------------------------------------------------------------------------------------------- looks
+
+
+@command.command("list")
+@click.option("--dead", is_flag=True, help="Those that could not be delivered.")
+@click.option("--waiting", is_flag=True, help="Those that are still on their way.")
+@click.option("--limit", type=click.IntRange(1), default=LIMIT, show_default=True, metavar="N")
+@click.option("--json", "as_json", is_flag=True)
+def list_(dead: bool, waiting: bool, limit: int, as_json: bool) -> int:
+    """Show the latest messages, the newest last."""
+    states = [*(DEAD if dead else ()), *(WAITING if waiting else ())]
+    reader = open_record(Paths(home_of(environment())).database)
+    if reader is None:
+        click.echo("[]" if as_json else "There are no messages yet.")
+        return 0
+    try:
+        found = outbox_view.latest(reader, states, limit)
+        in_all, lost = outbox_view.count(reader, states), outbox_view.count(reader, DEAD)
+    finally:
+        reader.close()
+    if as_json:
+        _print_json([delivery_text.data(each) for each in found])
+        return 0
+    _print(found)
+    if not found:
+        click.echo("There are no such messages." if states else "There are no messages yet.")
+    elif in_all > len(found):
+        click.echo(f"{in_all - len(found)} older ones are not shown; see more with --limit.")
+    if lost and not (waiting and not dead):
+        click.echo(f"{_counted(lost)} could not be delivered: dotagent deliveries retry --dead")
+    return 0
+
+
+@command.command()
+@click.argument("delivery_id", metavar="ID", type=int)
+@click.option("--json", "as_json", is_flag=True)
+def show(delivery_id: int, as_json: bool) -> int:
+    """Show one message: what happened, its text, and every try to send it."""
+    env = environment()
+    reader = open_record(Paths(home_of(env)).database)
+    found = [] if reader is None else outbox_view.of_ids(reader, [delivery_id])
+    if reader is None or not found:
+        raise NotFound(f"there is no delivery {delivery_id}", "See: dotagent deliveries")
+    try:
+        event, stdout, stderr = look.event(reader, found[0].event_seq)
+        sends = outbox_view.sends(reader, delivery_id)
+    finally:
+        reader.close()
+    here = zone.machine_zone(env)
+    message = render(
+        event, key="", zone=here, stdout=stdout, stderr=stderr, doubtful=found[0].doubtful
+    )
+    if as_json:
+        _print_json(
+            {
+                **delivery_text.data(found[0]),
+                "message": {"title": message.title, "line": message.line, "tail": message.tail},
+                "sends": [delivery_text.send_data(each) for each in sends],
+            }
+        )
+        return 0
+    page = page_for(sys.stdout, env)
+    click.echo(delivery_text.full(found[0], message, sends, now(), here, page))
+    if found[0].state in DEAD:
+        click.echo(f"\nSend it again: dotagent deliveries retry {delivery_id}")
+    return 0
+
+
+# -------------------------------------------------------------------------------------------- acts
+
+
+@command.command()
+@click.argument("ids", metavar="[ID]...", type=int, nargs=-1)
+@click.option("--dead", is_flag=True, help="All that could not be delivered.")
+@click.option("--parked", is_flag=True, help="All that wait for channels that refuse messages.")
+@click.option("--json", "as_json", is_flag=True)
+def retry(ids: Sequence[int], dead: bool, parked: bool, as_json: bool) -> int:
+    """Send messages again, now. Exits with 0 if all of them arrived."""
+    if not ids and not dead and not parked:
+        raise UsageError(
+            "name the messages to send again, or use --dead or --parked",
+            "Their numbers are in: dotagent deliveries",
+        )
+    found = _act("retry", {"ids": list(ids), "dead": dead, "parked": parked}, as_json=as_json)
+    if not found and not as_json:
+        click.echo("There is nothing to send again.")
+    return 0 if all(each.state in FINE for each in found) else 1
+
+
+@command.command()
+@click.argument("ids", metavar="ID...", type=int, nargs=-1, required=True)
+@click.option("--reason", required=True, metavar="TEXT", help="Stands in the record.")
+@click.option("--json", "as_json", is_flag=True)
+def cancel(ids: Sequence[int], reason: str, as_json: bool) -> int:
+    """Drop messages that still wait."""
+    _act("cancel", {"ids": list(ids), "why": reason}, as_json=as_json)
+    return 0
+
+
+def _act(kind: str, args: Mapping[str, Any], *, as_json: bool) -> list[Delivery]:
+    """Have it done, and print what became of each."""
+    signals = Signals().listen()
+    env = environment()
+    paths = app.paths_of(env)
+    done = act(paths, env, kind, args, role="deliveries", say=_note, signals=signals)
+    reader = connect_reader(paths.database)
+    try:
+        found = outbox_view.of_ids(reader, done.answer["deliveries"])
+    finally:
+        reader.close()
+    if as_json:
+        _print_json([delivery_text.data(each) for each in found])
+    else:
+        _print(found)
+    return found
+
+
+# ------------------------------------------------------------------------------------------ output
+
+
+def _print(found: Sequence[Delivery]) -> None:
+    env = environment()
+    page, here, at = page_for(sys.stdout, env), zone.machine_zone(env), now()
+    width = max((len(str(each.id)) for each in found), default=0)
+    for each in found:
+        click.echo(f"{each.id:>{width}}  {delivery_text.entry(each, at, here, page)}")
+
+
+def _print_json(data: Any) -> None:
+    click.echo(json.dumps(data, ensure_ascii=False))
+
+
+def _counted(number: int) -> str:
+    return "1 message" if number == 1 else f"{number} messages"
+
+
+def _note(text: str) -> None:
+    click.echo(f"dotagent: {text}", err=True)

@@ -1,0 +1,78 @@
+"""What a command that only looks needs: the record, the time, the zone, who holds the home."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import Any
+
+from dotagent.cli.hot import say
+from dotagent.cli.layout import Page, harmless, page_for
+from dotagent.core.errors import NotFound
+from dotagent.core.moment import stamp
+from dotagent.core.problems import nearest
+from dotagent.store.reading import Reader, record
+from dotagent.system.lock import peek
+from dotagent.system.paths import Paths, home
+from dotagent.system.waiting import now
+from dotagent.system.zone import machine_zone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """``reader`` is None where nothing was recorded yet. ``actor``: the role of the lock's holder;
+    one that has not said is taken for the daemon."""
+
+    paths: Paths
+    reader: Reader | None
+    now: int
+    zone: tzinfo
+    actor: str | None = None
+
+    def iso(self, at: int | None) -> str | None:
+        """An instant as every file and every ``--json`` of dotagent writes it."""
+        return None if at is None else stamp(at, self.zone)
+
+
+@contextmanager
+def look() -> Iterator[Look]:
+    """Look into the home. Raises ``HomeError``, ``StoreError``."""
+    paths = Paths(home(os.environ))
+    with record(paths.database) as reader:
+        holder = peek(paths.lock)
+        yield Look(
+            paths=paths,
+            reader=reader,
+            now=now(),
+            zone=machine_zone(os.environ),
+            actor=None if holder is None else holder.role or "daemon",
+        )
+
+
+def page() -> Page:
+    """The page that standard output is."""
+    return page_for(sys.stdout, os.environ)
+
+
+def show(lines: list[str]) -> int:
+    """Print lines; the exit status."""
+    return say("".join(f"{line}\n" for line in lines))
+
+
+def show_json(data: Mapping[str, Any]) -> int:
+    """Print JSON; the exit status."""
+    return say(harmless(json.dumps(data, ensure_ascii=False)) + "\n")
+
+
+def known(name: str, names: list[str], what: str) -> str:
+    """``name``, if it is one of ``names``. Raises ``NotFound``, with the nearest one."""
+    if name in names:
+        return name
+    near = nearest(name, names)
+    hint = f"Did you mean {near}?" if near is not None else "See: dotagent status"
+    raise NotFound(f"there is no {what} {name!r}", hint)

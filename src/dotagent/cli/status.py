@@ -1,0 +1,42 @@
+"""``dotagent status``: how everything is. Answered by ``cli/hot.py``; here is its help.
+
+With ``--json``, one object. Instants are ISO 8601 in local time; what is not known is null.
+
+* ``at``, ``home``, ``verdict``; ``daemon``: null, or its ``pid`` and ``since``
+* ``counts``: ``agents``, ``notifiers``, ``bad_manifests``, ``schedules``; and of these ``failing``,
+  ``degraded``, ``new``, ``held``
+* ``schedules``: ``agent``, ``schedule``; ``health`` (``ok``, ``degraded``, ``failing``, ``stale``,
+  ``new``, ``off``) and its ``reason``; ``held`` since, ``held_for`` a vanished folder; of the open
+  outage ``failing_since``, ``failed_attempts``, ``lost_runs``; ``last_started``, ``last_ended``,
+  ``last_result``, ``last_success``, ``next_due``; of the run under way ``run`` (``waiting``,
+  ``running``), ``expected``, ``attempts`` made, ``max_attempts``, ``next_try``, ``deadline``; of
+  the attempt that runs ``attempt`` (``window``, ``manual``, ``trial``), ``attempt_number``,
+  ``attempt_started``
+* ``other_runs``: what runs without a schedule here: ``agent``, ``schedule``, ``attempt``,
+  ``attempt_started``
+* ``channels`` with undelivered messages: ``name``, ``driver``, ``agent`` (empty: global; null:
+  several or none), ``waiting``, ``lost``, ``waiting_since``, ``reason``, ``parked`` since,
+  ``parked_why``, ``next_try``, ``last_sent``
+* ``manifests`` that are not right: ``path``, ``agent``, ``shadowed_by``, ``running`` (its last good
+  copy runs), ``problems`` (each with ``path``, ``message``, ``line``, ``hint``)
+* ``troubles`` of the home: ``what`` (``config.toml``, ``secrets``, ``record``) and ``why``
+"""
+
+from __future__ import annotations
+
+import click
+
+from dotagent.cli import hot
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print everything as one JSON object.")
+def command(as_json: bool) -> int:
+    """How everything is: one verdict, then what fails and why.
+
+    \b
+    Example:
+      dotagent status
+      dotagent status --json | jq '.schedules[] | select(.health == "failing")'
+    """
+    return hot.status(as_json=as_json)

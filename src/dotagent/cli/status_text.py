@@ -1,0 +1,320 @@
+"""What ``dotagent status`` says: the verdict first, then what fails, with the reason in words.
+
+Facts in (one ``Glance``, who holds the lock, the time), text out. Used by a hot command: it decides
+nothing, each schedule's health stands in the store (docs/adr/0006).
+"""
+
+from __future__ import annotations
+
+from dotagent.cli.layout import Page, plain
+from dotagent.core.moment import clock
+from dotagent.core.span import human
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import tzinfo
+    from sqlite3 import Row
+
+    from dotagent.store.glance import Glance
+    from dotagent.system.lock import Holder
+
+    Entry = tuple[str, str]
+
+DAEMON = "daemon"
+MOST = 20
+"""How many schedules that need nothing are named one by one."""
+OVERDUE_MS = 60_000
+"""So long after its time a run that nobody has planned counts as overdue."""
+
+
+class View:
+    """What a line needs beside its row: when it is, where, and who holds the home."""
+
+    __slots__ = ("holder", "home", "now", "zone")
+
+    def __init__(self, now: int, zone: tzinfo, home: str, holder: Holder | None) -> None:
+        self.now = now
+        self.zone = zone
+        self.home = home
+        self.holder = holder
+
+    @property
+    def daemon(self) -> Holder | None:
+        """The daemon, if one runs."""
+        holder = self.holder
+        return holder if holder is not None and holder.role in (DAEMON, None) else None
+
+    def clock(self, at: int) -> str:
+        return clock(at, self.now, self.zone)
+
+    def since(self, at: int) -> str:
+        return human(self.now - at)
+
+
+# ------------------------------------------------------------------------------------- the verdict
+
+
+def verdict(view: View, counts: Mapping[str, int], unseen: int = 0) -> str:
+    """The one line. ``unseen``: manifests that no dotagent has looked at yet."""
+    what = _what(counts, unseen)
+    if view.daemon is not None:
+        pid = "" if view.daemon.pid is None else f" (pid {view.daemon.pid})"
+        return f"{what[0].upper()}{what[1:]}; the daemon runs{pid}."
+    if not counts["schedules"]:
+        return f"{what[0].upper()}{what[1:]}, and no daemon runs."
+    quiet = counts["failing"] + counts["held"] + counts["degraded"] == 0
+    return f"No daemon runs: nothing is started on schedule{'' if quiet else f'; {what}'}."
+
+
+def _what(counts: Mapping[str, int], unseen: int) -> str:
+    total = counts["schedules"]
+    if not total:
+        return _nothing(counts, unseen)
+    for name, one, many in (
+        ("failing", "is failing", "are failing"),
+        ("held", "is held", "are held"),
+        ("degraded", "needs a look", "need a look"),
+    ):
+        if count := counts[name]:
+            if total == 1:
+                return f"the only schedule {one}"
+            return f"{count} of {total} schedules {one if count == 1 else many}"
+    if counts["new"] == total:
+        return f"nothing has been due yet ({_count(total, 'schedule')})"
+    return "the only schedule is fine" if total == 1 else f"all {total} schedules are fine"
+
+
+def _nothing(counts: Mapping[str, int], unseen: int) -> str:
+    if counts["agents"]:
+        return f"nothing is scheduled ({_count(counts['agents'], 'agent')})"
+    if counts["bad_manifests"]:
+        return f"no agent can run: {_count(counts['bad_manifests'], 'manifest')} not right"
+    if unseen:
+        return f"{_count(unseen, 'agent')} not looked at yet"
+    return "no agents yet"
+
+
+def following(view: View, glance: Glance, unseen: int = 0) -> str:
+    """The next useful command."""
+    counts = glance.counts
+    if not counts["agents"] and not unseen:
+        if counts["bad_manifests"]:
+            return "dotagent doctor"
+        return "dotagent init, or see it at work first: dotagent demo"
+    if view.daemon is None:
+        return "dotagent daemon"
+    for row in glance.lists["schedules"]:
+        if row["health"] in ("failing", "stale", "degraded") or row["held_at"]:
+            return f"dotagent why {_name(row)}"
+    if glance.lists["channels"]:
+        return "dotagent deliveries"
+    return "dotagent doctor" if counts["bad_manifests"] else "dotagent inbox"
+
+
+# ------------------------------------------------------------------------------------------ pages
+
+
+def brief(page: Page, view: View, glance: Glance, unseen: int = 0) -> str:
+    """For ``dotagent`` alone: the verdict, what fails by name, the next step."""
+    counts = glance.counts
+    lines = page.paragraph(verdict(view, counts, unseen), _tone(view, counts))
+    rows = [r for r in glance.lists["schedules"] if r["health"] in ("failing", "stale")]
+    entries = [(_name(row), plain(row["reason"])) for row in rows[:MOST]]
+    lines += page.entries(_capped(entries, len(rows)), "bad")
+    lines += page.paragraph(f"Next: {following(view, glance, unseen)}")
+    return "\n".join(lines) + "\n"
+
+
+def full(page: Page, view: View, glance: Glance, unseen: int = 0) -> str:
+    """For ``dotagent status``."""
+    counts = glance.counts
+    lines = page.paragraph(verdict(view, counts, unseen), _tone(view, counts))
+    for title, style, entries in _sections(view, glance):
+        if entries:
+            lines += ["", page.paint(title, "head"), *page.entries(entries, style)]
+    if counts["schedules"] and not counts["notifiers"]:
+        alone = "Nobody is told when something fails: no notifier is set up. The inbox has it all."
+        lines += ["", *page.paragraph(alone, "doubtful")]
+    lines += ["", *page.paragraph(f"Next: {following(view, glance, unseen)}")]
+    return "\n".join(lines) + "\n"
+
+
+def _tone(view: View, counts: Mapping[str, int]) -> str:
+    if counts["failing"]:
+        return "bad"
+    if view.daemon is None or counts["held"] or counts["degraded"] or not counts["schedules"]:
+        return "doubtful"
+    return "good"
+
+
+def _sections(view: View, glance: Glance) -> Iterable[tuple[str, str, list[Entry]]]:
+    groups: dict[str, list[Entry]] = {}
+    for row in glance.lists["schedules"]:
+        groups.setdefault(_group(row), []).append((_name(row), _schedule(view, row)))
+    for row in glance.lists["other_runs"]:
+        groups.setdefault("running", []).append((_name(row), _attempt(view, row)))
+    yield "Failing", "bad", groups.get("failing", [])
+    yield "Held", "doubtful", groups.get("held", [])
+    yield "Needs a look", "doubtful", groups.get("degraded", [])
+    yield "Running", "", groups.get("running", [])
+    yield "Waiting", "", groups.get("waiting", [])
+    for title, name in (
+        ("Fine", "ok"),
+        ("Nothing due yet", "new"),
+        ("Not scheduled", "off"),
+    ):
+        entries = groups.get(name, [])
+        yield title, "", _capped(entries[:MOST], len(entries))
+    lists = glance.lists
+    yield "Messages", "doubtful", [(_channel(r), _messages(view, r)) for r in lists["channels"]]
+    yield "Manifests", "doubtful", [_manifest(view, row) for row in lists["manifests"]]
+    yield "Home", "doubtful", [_trouble(row) for row in lists["troubles"]]
+
+
+def _group(row: Row) -> str:
+    if row["health"] == "off":
+        return "off"
+    if row["held_at"] is not None:
+        return "held"
+    if row["health"] in ("failing", "stale"):
+        return "failing"
+    if row["health"] == "degraded":
+        return "degraded"
+    if row["attempt"] is not None:
+        return "running"
+    return "waiting" if row["run"] is not None else row["health"]
+
+
+def _capped(entries: list[Entry], count: int) -> list[Entry]:
+    if count <= len(entries):
+        return entries
+    return [*entries, (f"and {count - len(entries)} more:", "dotagent status --json")]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _name(row: Row) -> str:
+    return plain(f"{row['agent']}/{row['schedule']}")
+
+
+# -------------------------------------------------------------------------------------- a schedule
+
+
+def _schedule(view: View, row: Row) -> str:
+    if row["health"] == "off":
+        return "disabled in its manifest"
+    bits = []
+    if row["reason"]:
+        bits.append(plain(row["reason"]))
+    if row["failing_since_at"] is not None:
+        bits.append(f"failing since {view.clock(row['failing_since_at'])}{_toll(row)}")
+    if row["held_at"] is not None:
+        since = view.clock(row["held_at"])
+        bits.append(f"its folder {plain(row['held_for'])} has been missing since {since}")
+    if row["attempt"] is not None:
+        bits.append(_attempt(view, row))
+    elif row["run"] is not None:
+        bits.append(_waiting(view, row))
+    last = row["last_success_at"]
+    if last is not None:
+        bits.append(f"last ok {view.clock(last)}")
+    elif row["last_ended_at"] is not None:
+        bits.append("never ok yet")
+    bits.append(_next(view, row))
+    return "; ".join(bit for bit in bits if bit)
+
+
+def _toll(row: Row) -> str:
+    """What the outage has cost, where it is more than the one failure that the reason names."""
+    if row["failed_attempts"] + row["lost_runs"] <= 1:
+        return ""
+    parts = []
+    if row["failed_attempts"]:
+        parts.append(_count(row["failed_attempts"], "failed attempt"))
+    if row["lost_runs"]:
+        parts.append(_count(row["lost_runs"], "lost run"))
+    return f" ({', '.join(parts)})"
+
+
+def _attempt(view: View, row: Row) -> str:
+    """An attempt under way: for how long, and on whose behalf."""
+    kind = {"manual": "a manual run", "trial": "a trial run"}.get(row["attempt"])
+    if kind is None:
+        kind = f"attempt {row['attempt_number']} of {row['max_attempts']}"
+    if view.holder is None:
+        since = view.clock(row["attempt_started_at"])
+        return f"{kind} ran since {since} when dotagent died; the next start settles it"
+    return f"runs now, for {view.since(row['attempt_started_at'])} ({kind})"
+
+
+def _waiting(view: View, row: Row) -> str:
+    attempt = f"attempt {row['attempts'] + 1} of {row['max_attempts']}"
+    run = f"the {view.clock(row['expected_at'])} run"
+    if view.daemon is None:
+        return f"{run} waits for a daemon ({attempt})"
+    at = row["next_try_at"]
+    if at is not None and at > view.now:
+        return f"next try {view.clock(at)} ({attempt})"
+    return f"{run} waits for a free slot ({attempt})"
+
+
+def _next(view: View, row: Row) -> str:
+    at = row["next_due_at"]
+    if at is None:
+        return "" if row["held_at"] is not None else "never due again"
+    if at < view.now - OVERDUE_MS:
+        return f"due since {view.clock(at)}"
+    return f"next run {view.clock(max(at, view.now))}"
+
+
+# ------------------------------------------------------------------------------ channels and files
+
+
+def _channel(row: Row) -> str:
+    name = plain(row["name"])
+    return f"{name} of {plain(row['agent'])}" if row["agent"] else name
+
+
+def _messages(view: View, row: Row) -> str:
+    bits = []
+    if row["parked_at"] is not None:
+        why = plain(row["parked_why"] or "")
+        bits.append(f"parked since {view.clock(row['parked_at'])}: {why}")
+    if row["waiting"]:
+        verb = "waits" if row["waiting"] == 1 else "wait"
+        since = view.clock(row["waiting_since_at"])
+        why = f": {plain(row['reason'])}" if row["parked_at"] is None and row["reason"] else ""
+        bits.append(f"{_count(row['waiting'], 'message')} {verb} since {since}{why}")
+    if row["lost"]:
+        bits.append(f"{row['lost']} lost")
+    at = row["next_try_at"]
+    if at is not None and at > view.now:
+        bits.append(f"next try {view.clock(at)}")
+    if row["parked_at"] is not None:
+        bits.append("mend it, then: dotagent deliveries retry --parked")
+    elif row["lost"]:
+        bits.append("see: dotagent deliveries --dead")
+    return "; ".join(bits)
+
+
+def _manifest(view: View, row: Row) -> Entry:
+    path = plain(row["path"].removeprefix(f"{view.home}/"))
+    if row["shadowed_by"] is not None:
+        other = plain(row["shadowed_by"].removeprefix(f"{view.home}/"))
+        agent = plain(row["agent"] or "")
+        return path, f"does not run: {other} already has the name {agent}; rename one of them"
+    runs = "its last good copy runs" if row["is_running"] else "nothing of it runs"
+    more = f", {row['problem_count']} problems in all" if row["problem_count"] > 1 else ""
+    return path, f"{plain(row['first_problem'])}{more}; {runs}; see: dotagent doctor"
+
+
+def _trouble(row: Row) -> Entry:
+    why = " ".join(plain(row["why"]).split())
+    if row["what"] == "config.toml":
+        return "config.toml", f"is not right, the last good one is in force: {why}"
+    if row["what"] == "secrets":
+        return "secrets", f"are not used: {why}"
+    return "audit record", f"was changed from outside: {why}; see: dotagent audit verify"

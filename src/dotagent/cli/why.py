@@ -1,0 +1,164 @@
+"""``dotagent why``: one sentence, then the evidence it rests on.
+
+With ``--json``, one object. Instants are ISO 8601 in local time; what is not known is null.
+
+* ``sentence``; ``agent``, ``schedule``; ``log``: the file with the agent's full output
+* ``window``: null, or ``id``, ``expected``, ``expected_to`` (the last of ``count`` instants, where
+  it stands for several; ``count_is_exact``), ``planned``, ``deadline``, ``state``, ``reason``,
+  ``attempts``, ``next_try``, ``closed``, ``late``, ``caught_up`` (older runs it stood in for)
+* ``attempts``: ``id``, ``number``, ``kind`` (``window``, ``manual``), ``started``, ``ended``,
+  ``duration_ms``, ``verdict``, ``words``, ``said``, ``output`` (its last lines)
+* ``events``: ``seq``, ``kind``, ``severity``, ``at``, ``line``, and ``deliveries``: ``id``,
+  ``channel``, ``driver``, ``state``, ``reason``, ``ended``, ``next_try``, and ``sends``:
+  ``number``, ``started``, ``ended``, ``outcome``, ``why``, ``may_repeat``
+* ``outage``: null, or ``opened``, ``failures``, ``lost_runs``, ``closed``, ``closed_by``
+* ``away``: spans in which nothing could be started: ``from``, ``to``, ``why``
+* ``runs``: of a day with several runs, each with its ``window`` and ``sentence``; else empty
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import click
+
+from dotagent.cli.looking import Look, known, look, page, show, show_json
+from dotagent.cli.why_data import case_data, window_data
+from dotagent.cli.why_text import case_lines, day_lines
+from dotagent.core.case import Case, Standing, Window
+from dotagent.core.errors import NotFound, UsageError
+from dotagent.core.past import Span, span
+from dotagent.core.why import day_sentence, sentence
+from dotagent.store import history
+from dotagent.store.reading import Reader
+
+
+@click.command()
+@click.argument("agent", metavar="AGENT[/SCHEDULE]")
+@click.argument("when", metavar="[WHEN]", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="Print sentence and evidence as JSON.")
+def command(agent: str, when: Sequence[str], as_json: bool) -> int:
+    """Why an agent ran or did not, what happened, and who was told.
+
+    WHEN is a time (08:30), a day (yesterday, tuesday, 2026-03-29), both (tuesday 08:30,
+    2026-03-29T08:30), or the number of a window; without it, the latest run. Without SCHEDULE, the
+    schedule that fails, else the one that ran last.
+
+    \b
+    Example:
+      dotagent why disk-alert
+      dotagent why disk-alert/daily tuesday
+    """
+    with look() as seen:
+        found = find(seen, agent, " ".join(when))
+        if isinstance(found, Day):
+            return _day(seen, found, as_json)
+        said = sentence(found, seen.now, seen.zone)
+        if as_json:
+            return show_json({"sentence": said, **case_data(seen, found), "runs": []})
+        return show(case_lines(page(), seen, found, said))
+
+
+def _day(seen: Look, day: Day, as_json: bool) -> int:
+    said = day_sentence(
+        day.standing,
+        [case.window for case in day.cases if case.window is not None],
+        day.span.first_at,
+        seen.now,
+        seen.zone,
+    )
+    runs = [(case, sentence(case, seen.now, seen.zone)) for case in day.cases]
+    if not as_json:
+        return show(day_lines(page(), seen, day.standing, said, runs))
+    data: dict[str, Any] = {"sentence": said, **case_data(seen, Case(standing=day.standing))}
+    data["runs"] = [{"sentence": text, **window_data(seen, case)} for case, text in runs]
+    return show_json(data)
+
+
+# ----------------------------------------------------------------------------------- which run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Day:
+    """Several runs of one schedule on one day."""
+
+    standing: Standing
+    span: Span
+    cases: Sequence[Case]
+
+
+def find(seen: Look, name: str, when: str) -> Case | Day:
+    """The run that is meant. Raises ``NotFound``, ``UsageError``."""
+    agent, _, schedule = name.partition("/")
+    reader = seen.reader
+    if reader is None:
+        raise NotFound(
+            f"there is no agent {agent!r}: dotagent has not run in this home yet",
+            "Write one: dotagent init. Then let it run: dotagent daemon",
+        )
+    known(agent, history.agents(reader), "agent")
+    standings = history.standings(reader, agent)
+    if schedule:
+        ids = [standing.schedule for standing in standings]
+        known(schedule, ids, f"schedule of {agent}")
+        standings = [standing for standing in standings if standing.schedule == schedule]
+    if not standings:
+        standings = [Standing(agent=agent, schedule="manual")]
+    if not when:
+        return _latest(seen, reader, standings[0])
+    if when.isdecimal():
+        return _numbered(seen, reader, agent, standings, int(when))
+    try:
+        asked = span(when, seen.now, seen.zone)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    return _asked(seen, reader, standings, asked)
+
+
+def _latest(seen: Look, reader: Reader, standing: Standing) -> Case:
+    window = history.latest_window(reader, standing)
+    manual = history.latest_manual(reader, standing)
+    if manual is not None:
+        since = None if window is None else window.closed_at
+        if window is None or (since is not None and manual.started_at > since):
+            return history.case_of_attempt(reader, standing, manual, seen.now, seen.actor)
+    if window is None:
+        return history.case_of_nothing(reader, standing, None, seen.now, seen.actor)
+    return history.case_of_window(reader, standing, window, seen.now, seen.actor)
+
+
+def _numbered(
+    seen: Look, reader: Reader, agent: str, standings: Sequence[Standing], number: int
+) -> Case:
+    found = history.window_by_id(reader, agent, number)
+    for standing in standings:
+        if found is not None and found[0] == standing.schedule:
+            asked = Span(first_at=found[1].expected_at, last_at=found[1].expected_at)
+            return _of(seen, reader, standing, found[1], asked)
+    raise NotFound(f"{agent} has no window {number}", f"See: dotagent why {agent}")
+
+
+def _asked(seen: Look, reader: Reader, standings: Sequence[Standing], asked: Span) -> Case | Day:
+    for standing in standings:
+        windows = history.windows_in(reader, standing, asked)
+        if asked.is_day and len(windows) > 1:
+            cases = [_of(seen, reader, standing, window, asked) for window in windows]
+            return Day(standing=standing, span=asked, cases=cases)
+        if windows:
+            return _of(seen, reader, standing, windows[-1], asked)
+    for standing in standings:
+        tried = history.window_running_in(reader, standing, asked)
+        if tried is not None and not asked.is_day:
+            return _of(seen, reader, standing, tried, asked)
+        manual = history.manual_attempts(reader, standing, asked)
+        if manual:
+            case = history.case_of_attempt(reader, standing, manual[-1], seen.now, seen.actor)
+            return replace(case, asked=asked)
+    return history.case_of_nothing(reader, standings[0], asked, seen.now, seen.actor)
+
+
+def _of(seen: Look, reader: Reader, standing: Standing, window: Window, asked: Span) -> Case:
+    case = history.case_of_window(reader, standing, window, seen.now, seen.actor)
+    return replace(case, asked=asked)

@@ -1,0 +1,380 @@
+"""Why an agent ran or did not, and who was told: one sentence for every state of a window.
+
+Pure: a ``Case``, the time and the zone in; a sentence out, which starts with the schedule's name
+and ends with its only full stop. Whoever shows a run in words shows this sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import tzinfo
+
+from dotagent.core import planning
+from dotagent.core.case import Attempt, Away, Case, Standing, Window
+from dotagent.core.decide import GOOD, Verdict
+from dotagent.core.fit import shorten
+from dotagent.core.model import AttemptKind, WindowState
+from dotagent.core.moment import clock, local, when
+from dotagent.core.span import human
+from dotagent.core.told import telling
+
+DAEMON = "daemon"
+LONGEST_SAID = 100
+
+
+def sentence(case: Case, now: int, zone: tzinfo) -> str:
+    """The case in one sentence."""
+    words = _Words(case=case, now=now, zone=zone)
+    clauses = [*words.standing(), *words.run()]
+    said = telling(case, now, zone)
+    if said:
+        clauses.append(said)
+    return f"{shorten(case.standing.name, LONGEST_SAID)} {'; '.join(clauses)}."
+
+
+def day_sentence(
+    standing: Standing, windows: Sequence[Window], first_at: int, now: int, zone: tzinfo
+) -> str:
+    """A day with several runs, in one sentence: how many ended how, and when those were that did
+    not succeed."""
+    names = {
+        WindowState.SUCCEEDED: "completed",
+        WindowState.GIVEN_UP: "given up",
+        WindowState.MISSED: "missed",
+        WindowState.SKIPPED: "skipped",
+        WindowState.RUNNING: "running",
+        WindowState.WAITING: "waiting",
+    }
+    parts = []
+    for state, name in names.items():
+        ours = [window for window in windows if window.state is state]
+        if not ours:
+            continue
+        at = ", ".join(f"{local(window.expected_at, zone):%H:%M}" for window in ours[:3])
+        more = f" and {len(ours) - 3} more" if len(ours) > 3 else ""
+        when = "" if state is WindowState.SUCCEEDED else f" ({at}{more})"
+        parts.append(f"{sum(window.count for window in ours)} {name}{when}")
+    total = sum(window.count for window in windows)
+    day = f"{local(first_at, zone):%a %Y-%m-%d}"
+    return f"{standing.name} had {total} runs on {day}: {', '.join(parts)}."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Words:
+    """The clauses of one case. Each says something of ``it``: the schedule."""
+
+    case: Case
+    now: int
+    zone: tzinfo
+
+    def at(self, at: int) -> str:
+        return clock(at, self.now, self.zone)
+
+    def when(self, at: int) -> str:
+        return when(at, self.now, self.zone)
+
+    # --------------------------------------------------------------------------- the schedule now
+
+    def standing(self) -> Iterator[str]:
+        """What is to be said of the schedule itself, where nobody asked for a certain run."""
+        standing, live = self.case.standing, self._is_live()
+        if self.case.asked is not None:
+            return
+        if standing.gone_at is not None:
+            gone = "is disabled in its manifest" if standing.gone_why == "disabled" else "is gone"
+            since = self.at(standing.gone_at)
+            yield f"{gone} since {since} and does not run any more"
+        elif standing.held_at is not None and not live:
+            yield (
+                f"is held since {self.at(standing.held_at)}, because its folder"
+                f" {shorten(standing.folder, LONGEST_SAID)} has vanished"
+            )
+        elif self._is_overdue() and not live:
+            yield f"has not been started since it came due {self._due()}, {self._no_daemon()}"
+
+    def _is_live(self) -> bool:
+        window = self.case.window
+        return window is not None and window.closed_at is None
+
+    def _is_overdue(self) -> bool:
+        due = self.case.standing.next_due_at
+        planned = self.case.standing.planned_through is not None
+        return planned and due is not None and due < self.now - planning.ON_TIME_MS
+
+    def _due(self) -> str:
+        due = self.case.standing.next_due_at
+        return "" if due is None else self.when(due)
+
+    def _no_daemon(self) -> str:
+        if self.case.actor == DAEMON:
+            return "although a daemon runs"
+        away = next((a for a in self.case.away if a.to_at >= self.now), None)
+        since = f" since {self.at(away.from_at)}" if away is not None else ""
+        return f"because no daemon runs{since}"
+
+    # ----------------------------------------------------------------------------------- the run
+
+    def run(self) -> Iterator[str]:
+        """What became of the window or the manual run that the case is about."""
+        case = self.case
+        before = "before that it " if any(True for _ in self.standing()) else ""
+        if case.attempt is not None:
+            yield before + self._by_hand(case.attempt)
+        elif case.window is not None:
+            yield before + self._window(case.window)
+        elif case.asked is not None:
+            yield from self._no_such_run()
+        elif not before:
+            yield self._nothing_yet()
+
+    def _window(self, window: Window) -> str:
+        match window.state:
+            case WindowState.SUCCEEDED:
+                return self._succeeded(window)
+            case WindowState.GIVEN_UP:
+                return self._given_up(window)
+            case WindowState.MISSED:
+                return f"missed {self._which(window)}{self._missed_why(window)}"
+            case WindowState.SKIPPED:
+                return f"skipped {self._which(window)}{self._skipped_why(window)}"
+            case WindowState.RUNNING:
+                return self._running(window)
+            case WindowState.WAITING:
+                return self._waiting(window)
+
+    def _which(self, window: Window) -> str:
+        if window.expected_to is None or window.count == 1:
+            return f"the {self.at(window.expected_at)} run"
+        count = str(window.count) if window.exact else f"more than {window.count}"
+        first, last = self.at(window.expected_at), self.at(window.expected_to)
+        return f"{count} runs ({first} to {last})"
+
+    # --------------------------------------------------------------------------------- successes
+
+    def _succeeded(self, window: Window) -> str:
+        done = f"completed {self._which(window)}"
+        if window.reason == "by manual run":
+            return f"{done} by a manual run that succeeded {self.when(window.closed_at or 0)}"
+        last = self._last(GOOD)
+        if last is None or last.ended_at is None:
+            return done  # its attempts have been pruned
+        first = self.case.attempts[0]
+        took = human(last.ended_at - last.started_at)
+        warned = f" ({self._result(last)})" if last.verdict is Verdict.WARNED else ""
+        stood_in = ""
+        if window.caught_up:
+            stood_in = f", and stood in for {_count(window.caught_up, 'older run')}"
+        if window.attempts > 1:
+            failed = self._last((Verdict.FAILED,))
+            tries = _count(window.attempts - 1, "failed attempt")
+            how = f" ({self._result(failed)})" if failed is not None else ""
+            at = self.when(last.ended_at)
+            return f"{done} on attempt {last.number}, {at}{warned}, after {tries}{how}{stood_in}"
+        if first.started_at - window.expected_at > planning.ON_TIME_MS:
+            why = self._late_why(window, first.started_at)
+            return f"{done} late, {self.when(last.ended_at)}{warned}, {why}{stood_in}"
+        return f"{done} in {took}{warned}{stood_in}"
+
+    def _late_why(self, window: Window, started_at: int) -> str:
+        away = self._away(window.expected_at, started_at)
+        if away:
+            return f"because {away}"
+        if self._last((Verdict.INTERRUPTED,)) is not None:
+            return "because a planned stop of dotagent had interrupted it"
+        if window.late:
+            return "because nothing could run it earlier"
+        return "after waiting for its turn"
+
+    # ----------------------------------------------------------------------------------- failures
+
+    def _given_up(self, window: Window) -> str:
+        failed = self._last((Verdict.FAILED,))
+        result = f" ({self._result(failed)})" if failed is not None else ""
+        tries = _count(window.attempts, "attempt")
+        return f"gave up {self._which(window)} after {tries}{result}{self._given_up_why(window)}"
+
+    def _given_up_why(self, window: Window) -> str:
+        reason, deadline = window.reason, self.at(window.deadline_at)
+        if reason.startswith("attempts used up"):
+            return ""
+        if reason.startswith("stale: the next try"):
+            return f", because the next try would have come after its deadline, {deadline}"
+        if reason.startswith("stale"):
+            away = self._away(window.expected_at, window.closed_at)
+            because = f"{away} and " if away else ""
+            return f", because {because}its deadline, {deadline}, passed before the next try"
+        if reason.startswith("overtaken: "):
+            return ", because the next run was due before the next try"
+        if reason == planning.OVERTAKEN:
+            return ", because the next run came due"
+        if reason in ("removed", planning.DISABLED):
+            return f", because the schedule was {reason} meanwhile"
+        return f", because {_clause(reason)}"
+
+    def _missed_why(self, window: Window) -> str:
+        away = self._away(window.expected_at, window.closed_at)
+        because = f"{away} and " if away else ""
+        if window.reason == planning.OVERTAKEN:
+            started = "" if away else "it had not been started when "
+            return f", because {because}{started}the next run came due"
+        if window.reason == planning.TOO_LATE:
+            late = f"{away}, until past its deadline" if away else f"it was {planning.TOO_LATE}"
+            return f", because {late}"
+        if window.reason == planning.NOT_CAUGHT_UP and away:
+            return f', because {away} and catch_up = "none" runs nothing late'
+        if window.reason.startswith("stale"):
+            deadline = self.at(window.deadline_at)
+            return f", because {because}its deadline, {deadline}, passed before it could start"
+        return f", because {_clause(window.reason)}"
+
+    # -------------------------------------------------------------------------------------- skips
+
+    def _skipped_why(self, window: Window) -> str:
+        reason = _clause(window.reason)
+        if reason == planning.OVERLAP:
+            return ", because the run before it was still going"
+        if reason in ("removed", planning.DISABLED):
+            return f", because the schedule was {reason}"
+        if reason.startswith("caught up by"):
+            away = self._away(window.expected_at, window.closed_at)
+            because = f", because {away}, and" if away else ";"
+            verb = "it was" if window.count == 1 else "they were"
+            return f"{because} {verb} {reason}"
+        if reason.startswith("preflight: "):
+            return f", because it was {reason.removeprefix('preflight: ')}"
+        return f": {reason}"
+
+    # --------------------------------------------------------------------------------------- live
+
+    def _running(self, window: Window) -> str:
+        attempt = self.case.attempts[-1]
+        which = f"attempt {attempt.number} of {self._allowed(attempt.number)}"
+        since = self.at(attempt.started_at)
+        if self.case.actor is None:
+            return (
+                f"was making {which} at {self._which(window)}, since {since}, when dotagent died,"
+                " which its next start settles"
+            )
+        spent = human(self.now - attempt.started_at)
+        return f"has been running {self._which(window)} for {spent}, since {since} ({which})"
+
+    def _waiting(self, window: Window) -> str:
+        run, number = self._which(window), window.attempts + 1
+        which = f"attempt {number} of {self._allowed(number)}"
+        if number == 1:
+            doing = f"to start {run}"
+            after = self._interrupted()
+        else:
+            failed = self._last((Verdict.FAILED,))
+            doing = f"to make {which} at {run}"
+            after = f", after {self._result(failed)}" if failed is not None else ""
+        if window.next_at is None:
+            return f"waits for its folder {self.case.standing.folder} to be back {doing}{after}"
+        if self.case.actor != DAEMON:
+            return f"waits for a daemon {doing}{after}"
+        if window.next_at > self.now:
+            return f"waits until {self.at(window.next_at)} {doing}{after}"
+        if self.case.busy_with is not None:
+            kind = self.case.busy_with.value
+            return f"waits for the end of the {kind} run in progress {doing}{after}"
+        return f"waits for a free slot {doing}{after}"
+
+    def _interrupted(self) -> str:
+        stopped = self._last((Verdict.INTERRUPTED,)) is not None
+        return ", after a planned stop of dotagent interrupted it" if stopped else ""
+
+    def _allowed(self, number: int) -> int:
+        return max(self.case.standing.max_attempts, number)
+
+    # ------------------------------------------------------------------------------------ by hand
+
+    def _by_hand(self, attempt: Attempt) -> str:
+        since = self.at(attempt.started_at)
+        if attempt.ended_at is None or attempt.verdict is None:
+            if self.case.actor is None:
+                return f"was being run by hand, since {since}, when dotagent died"
+            return f"is being run by hand since {since}, for {human(self.now - attempt.started_at)}"
+        took = human(attempt.ended_at - attempt.started_at)
+        start = f"was run by hand {self.when(attempt.started_at)} and"
+        match attempt.verdict:
+            case Verdict.SUCCEEDED:
+                return f"{start} succeeded in {took}"
+            case Verdict.WARNED:
+                return f"{start} succeeded in {took} ({self._result(attempt)})"
+            case Verdict.SKIPPED:
+                return f"{start} did not go ahead ({self._result(attempt)})"
+            case Verdict.INTERRUPTED:
+                return f"{start} was stopped after {took} ({self._result(attempt)})"
+            case Verdict.FAILED:
+                return f"{start} failed after {took} ({self._result(attempt)})"
+
+    # ----------------------------------------------------------------------------------- no run
+
+    def _nothing_yet(self) -> str:
+        standing = self.case.standing
+        if standing.first_seen_at is None:
+            return "has no schedule and has not been run by hand yet"
+        if standing.next_due_at is None:
+            return "has had nothing due yet and never will: its schedule names no time to come"
+        if standing.planned_through is None or standing.next_due_at <= self.now:
+            no_daemon = "" if self.case.actor == DAEMON else f", {self._no_daemon()}"
+            return f"has had nothing due yet{no_daemon}"
+        no_daemon = "" if self.case.actor == DAEMON else ", if a daemon runs then"
+        return f"has had nothing due yet; its first run is due {self._due()}{no_daemon}"
+
+    def _no_such_run(self) -> Iterator[str]:
+        asked, standing = self.case.asked, self.case.standing
+        assert asked is not None
+        day = f"on {local(asked.first_at, self.zone):%a %Y-%m-%d}"
+        at = day if asked.is_day else self.when(asked.first_at)
+        due = standing.next_due_at
+        if standing.first_seen_at is not None and asked.last_at < standing.first_seen_at:
+            first = self.when(standing.first_seen_at)
+            yield f"was not known to dotagent {at}: it was first seen {first}"
+        elif due is not None and due <= min(asked.last_at, self.now):
+            yield f"has not been started since it came due {self._due()}, {self._no_daemon()}"
+        elif asked.first_at > self.now:
+            yield f"cannot have run {at}, which is still to come"
+            if due is not None:
+                yield f"its next run is due {self._due()}"
+        else:
+            yield f"had no run planned {at}"
+            near = [f"the {self.at(at)} run" for at in self.case.nearest if at is not None]
+            if near:
+                yield f"nearest {'is' if len(near) == 1 else 'are'} {' and '.join(near)}"
+
+    # ------------------------------------------------------------------------------------- pieces
+
+    def _last(self, verdicts: Sequence[Verdict]) -> Attempt | None:
+        """The last attempt that ended so."""
+        ours = (a for a in reversed(self.case.attempts) if a.verdict in verdicts)
+        return next(ours, None)
+
+    def _result(self, attempt: Attempt) -> str:
+        """Its end in words, with its own last word: ``exit 1: No space left on device``."""
+        words = _clause(attempt.words)
+        said = _clause(attempt.said)
+        return f"{words}: {said}" if said and attempt.kind is not AttemptKind.TRIAL else words
+
+    def _away(self, from_at: int, to_at: int | None) -> str:
+        """What kept everything from starting for the longest part of that time, if anything did."""
+        until = self.now if to_at is None else to_at
+        best: Away | None = None
+        longest = planning.ON_TIME_MS
+        for away in self.case.away:
+            lasted = min(away.to_at, until) - max(away.from_at, from_at)
+            if lasted > longest:
+                best, longest = away, lasted
+        if best is None:
+            return ""
+        return f"{best.why} from {self.at(best.from_at)} to {self.at(best.to_at)}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _clause(text: str) -> str:
+    """Foreign text as part of a sentence: clean, on one line, short, without its own full stop."""
+    return shorten(text, LONGEST_SAID).rstrip(".")

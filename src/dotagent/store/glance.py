@@ -1,0 +1,162 @@
+"""How everything stands, read in one snapshot: what ``dotagent status`` shows.
+
+The settling commits have stored each schedule's health; here it is only looked up. Used by a hot
+command, so it imports nothing but ``sqlite3`` and the error tree, and lets SQLite write the JSON.
+"""
+
+import sqlite3
+
+from dotagent.store import migrations
+from dotagent.store.reading import Reader
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    Value = str | int | None
+
+# What is listed. A column that ends in ``_at`` is an instant, one that begins with ``is_`` a truth,
+# ``problems`` is JSON itself.
+
+SCHEDULES = """
+SELECT s.agent, s.id AS schedule,
+       CASE WHEN s.gone_at IS NULL THEN s.health ELSE 'off' END AS health,
+       CASE WHEN s.gone_at IS NULL THEN s.reason ELSE s.gone_why END AS reason,
+       s.held_at, CASE WHEN s.held_at IS NOT NULL THEN g.root END AS held_for,
+       o.opened_at AS failing_since_at, o.failures AS failed_attempts, o.windows AS lost_runs,
+       s.last_started_at, s.last_ended_at, s.last_result, s.last_success_at, s.next_due_at,
+       w.state AS run, w.expected_at, w.attempts, s.max_attempts, w.next_at AS next_try_at,
+       w.deadline_at, a.kind AS attempt, a.number AS attempt_number,
+       coalesce(a.spawned_at, a.claimed_at) AS attempt_started_at
+FROM schedules s
+JOIN agents g ON g.name = s.agent
+LEFT JOIN windows w ON w.agent = s.agent AND w.schedule = s.id
+                   AND w.state IN ('waiting', 'running')
+LEFT JOIN attempts a ON a.agent = s.agent AND a.schedule = s.id AND a.ended_at IS NULL
+LEFT JOIN outages o ON o.agent = s.agent AND o.schedule = s.id AND o.closed_at IS NULL
+WHERE g.gone_at IS NULL AND (s.gone_at IS NULL OR s.gone_why = 'disabled')
+ORDER BY s.agent, s.id
+"""
+
+OTHER_RUNS = """
+SELECT a.agent, a.schedule, a.kind AS attempt,
+       coalesce(a.spawned_at, a.claimed_at) AS attempt_started_at
+FROM attempts a
+WHERE a.ended_at IS NULL AND NOT EXISTS (
+  SELECT 1 FROM schedules s JOIN agents g ON g.name = s.agent
+  WHERE s.agent = a.agent AND s.id = a.schedule AND g.gone_at IS NULL
+    AND (s.gone_at IS NULL OR s.gone_why = 'disabled'))
+ORDER BY a.id
+"""
+
+CHANNELS = """
+SELECT t.name, t.driver,
+       (SELECT CASE WHEN min(r.scope) = max(r.scope) THEN min(r.scope) END FROM routing r
+        WHERE r.fingerprint = t.fingerprint) AS agent,
+       coalesce(d.waiting, 0) AS waiting, t.dead AS lost, d.since_at AS waiting_since_at,
+       d.reason, t.parked_at, t.parked_why, nullif(t.down_until, 0) AS next_try_at,
+       t.sent_at AS last_sent_at
+FROM destinations t
+LEFT JOIN (SELECT fingerprint, count(*) AS waiting, min(created_at) AS since_at, reason
+           FROM deliveries WHERE state IN ('pending', 'sending') GROUP BY fingerprint) d
+       ON d.fingerprint = t.fingerprint
+WHERE d.waiting > 0
+   OR ((t.parked_at IS NOT NULL OR t.dead > 0)
+       AND EXISTS (SELECT 1 FROM routing r WHERE r.fingerprint = t.fingerprint))
+ORDER BY t.parked_at IS NULL, t.name, agent
+"""
+
+MANIFESTS = """
+SELECT m.path, m.agent, m.shadowed_by, g.name IS NOT NULL AS is_running,
+       count(p.value) AS problem_count,
+       ltrim(p.value ->> 'path' || ': ' || (p.value ->> 'message'), ': ') AS first_problem,
+       CASE WHEN p.value IS NULL THEN '[]' ELSE json_group_array(json(p.value)) END AS problems,
+       min(p.key)
+FROM manifests m
+LEFT JOIN json_each(m.problems) p ON p.value ->> 'fatal'
+LEFT JOIN agents g ON g.name = m.agent AND g.path = m.path AND g.gone_at IS NULL
+WHERE m.fatal OR m.shadowed_by IS NOT NULL
+ORDER BY m.path
+"""
+
+TROUBLES = """
+SELECT CASE name WHEN 'config_problem' THEN 'config.toml'
+                 WHEN 'secrets_problem' THEN 'secrets' ELSE 'record' END AS what, value AS why
+FROM facts WHERE name IN ('config_problem', 'secrets_problem', 'audit_broken') AND value != ''
+ORDER BY name
+"""
+
+COUNTS = f"""
+SELECT (SELECT count(*) FROM agents WHERE gone_at IS NULL) AS agents,
+       (SELECT count(*) FROM routing) AS notifiers,
+       (SELECT count(*) FROM ({MANIFESTS})) AS bad_manifests,
+       count(*) FILTER (WHERE health != 'off') AS schedules,
+       count(*) FILTER (WHERE health IN ('failing', 'stale')) AS failing,
+       count(*) FILTER (WHERE health = 'degraded') AS degraded,
+       count(*) FILTER (WHERE health = 'new') AS new,
+       count(*) FILTER (WHERE held_at IS NOT NULL) AS held
+FROM ({SCHEDULES})
+"""
+
+LISTS = {
+    "schedules": SCHEDULES,
+    "other_runs": OTHER_RUNS,
+    "channels": CHANNELS,
+    "manifests": MANIFESTS,
+    "troubles": TROUBLES,
+}
+
+
+class Glance:
+    """One snapshot: a list of rows for each of ``LISTS``, and ``counts``, by name."""
+
+    __slots__ = ("_db", "counts", "lists")
+
+    def __init__(self, db: Reader) -> None:
+        self._db = db
+        self.lists = {name: db.execute(sql).fetchall() for name, sql in LISTS.items()}
+        row = db.execute(COUNTS).fetchone()
+        self.counts: dict[str, int] = {name: row[name] for name in row.keys()}  # noqa: SIM118
+
+    def json(self, head: "Mapping[str, Value]", iso: "Callable[[int], str]") -> str:
+        """The same as JSON, behind what ``head`` says (its ``daemon`` is JSON already); instants as
+        ``iso`` writes them."""
+        db = self._db
+        db.create_function("iso", 1, lambda at: None if at is None else iso(at))
+        parts = [
+            f"'{name}', " + (f"json(:{name})" if name == "daemon" else f":{name}") for name in head
+        ]
+        parts.append(f"'counts', json((SELECT {_object(self.counts)} FROM ({COUNTS})))")
+        for name, sql in LISTS.items():
+            described = db.execute(f"SELECT * FROM ({sql}) LIMIT 0").description
+            row = _object(column[0] for column in described)
+            parts.append(f"'{name}', json((SELECT json_group_array({row}) FROM ({sql})))")
+        text: str = db.execute(f"SELECT json_object({', '.join(parts)})", dict(head)).fetchone()[0]
+        return text
+
+
+def look(db: Reader | None) -> Glance:
+    """How everything stands now; all empty where nothing was recorded yet."""
+    db = db or _empty()
+    db.execute("BEGIN")  # one snapshot, however many queries
+    return Glance(db)
+
+
+def _empty() -> Reader:
+    db = sqlite3.connect(":memory:", isolation_level=None)
+    db.row_factory = sqlite3.Row
+    migrations.apply(db, 0)
+    return db
+
+
+def _object(columns: "Iterable[str]") -> str:
+    """``json_object`` of a row; see the naming of columns above."""
+    return f"json_object({', '.join(_member(name) for name in columns)})"
+
+
+def _member(name: str) -> str:
+    if name.endswith("_at"):
+        return f"'{name[:-3]}', iso({name})"
+    if name.startswith("is_"):
+        return f"'{name[3:]}', json(CASE WHEN {name} THEN 'true' ELSE 'false' END)"
+    return f"'{name}', json({name})" if name == "problems" else f"'{name}', {name}"

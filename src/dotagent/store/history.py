@@ -1,0 +1,327 @@
+"""What the record knows of a schedule's past: windows, attempts, outages; cases for ``why``.
+
+Look-ups on a reading connection; nothing here writes or decides.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import replace
+from sqlite3 import Row
+
+from dotagent.core.case import Attempt, Away, Case, Outage, Standing, Window
+from dotagent.core.decide import Verdict
+from dotagent.core.model import AttemptKind, WindowState
+from dotagent.core.past import Span
+from dotagent.store.news import news
+from dotagent.store.reading import Reader
+
+TAIL_LINES = 5
+PLANNING = ("daemon", "tick")
+"""Roles of holders that start what schedules want."""
+
+# --------------------------------------------------------------------------------------- schedules
+
+
+def agents(reader: Reader) -> list[str]:
+    """Every agent that was ever seen."""
+    return [row[0] for row in reader.execute("SELECT name FROM agents ORDER BY name")]
+
+
+def standings(reader: Reader, agent: str) -> list[Standing]:
+    """The agent's schedules, those that need somebody first, then the last to run first; and what
+    it was only run as by hand."""
+    rows = reader.execute(
+        "SELECT s.*, g.root FROM schedules s JOIN agents g ON g.name = s.agent WHERE s.agent = ?"
+        " ORDER BY s.gone_at IS NOT NULL, s.health NOT IN ('failing', 'stale'),"
+        " s.last_ended_at IS NULL, s.last_ended_at DESC, s.id",
+        (agent,),
+    ).fetchall()
+    found = [_standing(row) for row in rows]
+    known = {standing.schedule for standing in found}
+    others = reader.execute(
+        "SELECT schedule FROM attempts WHERE agent = ? AND kind = 'manual'"
+        " GROUP BY schedule ORDER BY max(id) DESC",
+        (agent,),
+    ).fetchall()
+    by_hand = [Standing(agent=agent, schedule=row[0]) for row in others if row[0] not in known]
+    return found + by_hand
+
+
+def _standing(row: Row) -> Standing:
+    return Standing(
+        agent=row["agent"],
+        schedule=row["id"],
+        first_seen_at=row["first_seen_at"],
+        gone_at=row["gone_at"],
+        gone_why=row["gone_why"],
+        held_at=row["held_at"],
+        folder=row["root"],
+        planned_through=row["planned_through"],
+        next_due_at=row["next_due_at"],
+        max_attempts=row["max_attempts"],
+    )
+
+
+# ----------------------------------------------------------------------------------------- windows
+
+
+def windows_in(reader: Reader, standing: Standing, span: Span) -> list[Window]:
+    """The windows planned for an instant of that span, in order."""
+    rows = reader.execute(
+        "SELECT * FROM windows WHERE agent = ? AND schedule = ? AND expected_at <= ?"
+        " AND coalesce(expected_to, expected_at) >= ? ORDER BY expected_at, id",
+        (standing.agent, standing.schedule, span.last_at, span.first_at),
+    )
+    return [_window(row) for row in rows]
+
+
+def window_running_in(reader: Reader, standing: Standing, span: Span) -> Window | None:
+    """The window that was being tried in that span, if one was."""
+    row = reader.execute(
+        "SELECT w.* FROM attempts a JOIN windows w ON w.id = a.window_id"
+        " WHERE a.agent = ? AND a.schedule = ? AND a.claimed_at <= ?"
+        " AND coalesce(a.ended_at, ?) >= ? ORDER BY a.id DESC LIMIT 1",
+        (standing.agent, standing.schedule, span.last_at, span.last_at, span.first_at),
+    ).fetchone()
+    return None if row is None else _window(row)
+
+
+def window_by_id(reader: Reader, agent: str, window_id: int) -> tuple[str, Window] | None:
+    """A window by its number, if it is this agent's; its schedule's id with it."""
+    row = reader.execute(
+        "SELECT * FROM windows WHERE id = ? AND agent = ?", (window_id, agent)
+    ).fetchone()
+    return None if row is None else (row["schedule"], _window(row))
+
+
+def latest_window(reader: Reader, standing: Standing) -> Window | None:
+    """The window planned last."""
+    row = reader.execute(
+        "SELECT * FROM windows WHERE agent = ? AND schedule = ? ORDER BY id DESC LIMIT 1",
+        (standing.agent, standing.schedule),
+    ).fetchone()
+    return None if row is None else _window(row)
+
+
+def nearest(reader: Reader, standing: Standing, span: Span) -> tuple[int | None, int | None]:
+    """The planned instants next to a span in which there is none: before and after."""
+    names = (standing.agent, standing.schedule)
+    before, after = (
+        reader.execute(
+            f"SELECT {what} FROM windows"
+            f" WHERE agent = ? AND schedule = ? AND expected_at {where} ?",
+            (*names, at),
+        ).fetchone()[0]
+        for what, where, at in (
+            ("max(coalesce(expected_to, expected_at))", "<", span.first_at),
+            ("min(expected_at)", ">", span.last_at),
+        )
+    )
+    return before, after
+
+
+_AS_THEY_ARE = (
+    "id",
+    "expected_at",
+    "expected_to",
+    "count",
+    "planned_at",
+    "caught_up",
+    "deadline_at",
+    "reason",
+    "attempts",
+    "next_at",
+    "closed_at",
+)
+
+
+def _window(row: Row) -> Window:
+    return Window(
+        **{name: row[name] for name in _AS_THEY_ARE},
+        exact=bool(row["exact"]),
+        late=bool(row["late"]),
+        state=WindowState(row["state"]),
+    )
+
+
+# ---------------------------------------------------------------------------------------- attempts
+
+_ATTEMPTS = "SELECT *, coalesce(spawned_at, claimed_at) AS started_at FROM attempts"
+
+
+def attempts_of(reader: Reader, window_id: int) -> list[Attempt]:
+    """A window's tries, in order, those included that did not count."""
+    rows = reader.execute(f"{_ATTEMPTS} WHERE window_id = ? ORDER BY id", (window_id,))
+    return [_attempt(row) for row in rows]
+
+
+def manual_attempts(reader: Reader, standing: Standing, span: Span) -> list[Attempt]:
+    """Runs by hand that were under way in that span, in order."""
+    rows = reader.execute(
+        f"{_ATTEMPTS} WHERE agent = ? AND schedule = ? AND kind = 'manual' AND claimed_at <= ?"
+        " AND coalesce(ended_at, ?) >= ? ORDER BY id",
+        (standing.agent, standing.schedule, span.last_at, span.last_at, span.first_at),
+    )
+    return [_attempt(row) for row in rows]
+
+
+def latest_manual(reader: Reader, standing: Standing) -> Attempt | None:
+    """The last run by hand."""
+    row = reader.execute(
+        f"{_ATTEMPTS} WHERE agent = ? AND schedule = ? AND kind = 'manual'"
+        " ORDER BY id DESC LIMIT 1",
+        (standing.agent, standing.schedule),
+    ).fetchone()
+    return None if row is None else _attempt(row)
+
+
+def _busy_with(reader: Reader, standing: Standing) -> AttemptKind | None:
+    row = reader.execute(
+        "SELECT kind FROM attempts WHERE agent = ? AND schedule = ? AND ended_at IS NULL",
+        (standing.agent, standing.schedule),
+    ).fetchone()
+    return None if row is None else AttemptKind(row["kind"])
+
+
+def _attempt(row: Row) -> Attempt:
+    printed = (row["stderr_tail"].strip() or row["stdout_tail"].strip()).splitlines()
+    summary = json.loads(row["result"]).get("summary")
+    failed = row["verdict"] == Verdict.FAILED
+    return Attempt(
+        id=row["id"],
+        number=row["number"],
+        kind=AttemptKind(row["kind"]),
+        started_at=row["started_at"],
+        ended_at=row["ended_at"],
+        verdict=Verdict(row["verdict"]) if row["verdict"] is not None else None,
+        words=row["words"] or "",
+        said=str(summary or (printed[-1] if printed and failed else "")),
+        output=tuple(printed[-TAIL_LINES:]),
+    )
+
+
+# ------------------------------------------------------------------------------------------- cases
+
+
+def case_of_window(
+    reader: Reader, standing: Standing, window: Window, now: int, actor: str | None
+) -> Case:
+    """All about a window."""
+    attempts = attempts_of(reader, window.id)
+    ids = [attempt.id for attempt in attempts]
+    if window.closed_at is not None and window.state is WindowState.SUCCEEDED:
+        ids += _closed_by_hand(reader, standing, window.closed_at)
+    where = f"(window_id = {window.id} OR attempt_id IN ({_list(ids)}))"
+    busy = _busy_with(reader, standing) if window.state is WindowState.WAITING else None
+    return Case(
+        standing=standing,
+        window=window,
+        attempts=attempts,
+        news=news(reader, f"agent = ? AND schedule = ? AND {where}", _names(standing)),
+        outage=_outage(reader, standing, window.expected_at, window.closed_at or now),
+        away=away(reader, window.expected_at, now, actor),
+        busy_with=busy,
+        actor=actor,
+    )
+
+
+def case_of_attempt(
+    reader: Reader, standing: Standing, attempt: Attempt, now: int, actor: str | None
+) -> Case:
+    """All about a run by hand."""
+    return Case(
+        standing=standing,
+        attempt=attempt,
+        attempts=(attempt,),
+        news=news(reader, "attempt_id = ?", (attempt.id,)),
+        outage=_outage(reader, standing, attempt.started_at, attempt.ended_at or now),
+        away=away(reader, attempt.started_at, now, actor),
+        actor=actor,
+    )
+
+
+def case_of_nothing(
+    reader: Reader, standing: Standing, asked: Span | None, now: int, actor: str | None
+) -> Case:
+    """Where there was no run."""
+    near = nearest(reader, standing, asked) if asked is not None else (None, None)
+    since = asked.first_at if asked is not None else standing.first_seen_at or now
+    return Case(
+        standing=standing,
+        away=away(reader, since, now, actor),
+        asked=asked,
+        nearest=near,
+        actor=actor,
+    )
+
+
+def _closed_by_hand(reader: Reader, standing: Standing, closed_at: int) -> list[int]:
+    rows = reader.execute(
+        "SELECT id FROM attempts WHERE agent = ? AND schedule = ? AND kind = 'manual'"
+        " AND ended_at = ?",
+        (*_names(standing), closed_at),
+    )
+    return [row["id"] for row in rows]
+
+
+def _names(standing: Standing) -> tuple[str, str]:
+    return standing.agent, standing.schedule
+
+
+def _list(ids: Iterable[int]) -> str:
+    return ", ".join(str(each) for each in ids)
+
+
+def _outage(reader: Reader, standing: Standing, from_at: int, to_at: int) -> Outage | None:
+    row = reader.execute(
+        "SELECT * FROM outages WHERE agent = ? AND schedule = ? AND opened_at <= ?"
+        " AND coalesce(closed_at, ?) >= ? ORDER BY id DESC LIMIT 1",
+        (*_names(standing), to_at, to_at, from_at),
+    ).fetchone()
+    if row is None:
+        return None
+    names = ("opened_at", "failures", "windows", "closed_at", "closed_by")
+    return Outage(**{name: row[name] for name in names})
+
+
+def away(reader: Reader, from_at: int, now: int, actor: str | None) -> list[Away]:
+    """When, since ``from_at``, no schedule was acted on; where nobody is at it now, up to now.
+
+    Two spans between which only a command held the home, which plans nothing, are one."""
+    rows = reader.execute(
+        "SELECT * FROM spans WHERE to_at >= ? ORDER BY from_at", (from_at,)
+    ).fetchall()
+    found = [Away(from_at=row["from_at"], to_at=row["to_at"], why=row["why"]) for row in rows]
+    if actor not in PLANNING and (last := _last_sign(reader)) is not None:
+        found.append(Away(from_at=last, to_at=now, why="dotagent was not running"))
+    merged: list[Away] = []
+    for each in found:
+        if merged and not _planned_between(reader, merged[-1].to_at, each.from_at):
+            merged[-1] = replace(merged[-1], to_at=each.to_at)
+        else:
+            merged.append(each)
+    return merged
+
+
+def _last_sign(reader: Reader) -> int | None:
+    """When the last holder ended, or, where it crashed, was last known to act."""
+    row = reader.execute("SELECT * FROM holders ORDER BY epoch DESC LIMIT 1").fetchone()
+    if row is None or row["ended_at"] is not None:
+        return None if row is None else int(row["ended_at"])
+    last = reader.execute(
+        "SELECT max(coalesce((SELECT max(at) FROM events), 0),"
+        " coalesce((SELECT max(claimed_at) FROM attempts), 0))"
+    ).fetchone()[0]
+    return max(int(row["began_at"]), int(last))
+
+
+def _planned_between(reader: Reader, from_at: int, to_at: int) -> bool:
+    roles = ", ".join(f"'{role}'" for role in PLANNING)
+    return bool(
+        reader.execute(
+            f"SELECT 1 FROM holders WHERE role IN ({roles}) AND began_at >= ? AND began_at <= ?",
+            (from_at, to_at),
+        ).fetchone()
+    )

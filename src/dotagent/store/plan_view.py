@@ -1,0 +1,26 @@
+"""What is planned, as people ask for it. Nothing here writes."""
+
+from __future__ import annotations
+
+from dotagent.store import plan, windows
+from dotagent.store.database import Tx
+from dotagent.store.reading import Reader
+
+
+def agents(reader: Reader) -> int:
+    """How many agents there are."""
+    found = reader.execute("SELECT count(*) FROM agents WHERE gone_at IS NULL").fetchone()
+    return int(found[0])
+
+
+def max_attempts(reader: Reader) -> dict[tuple[str, str], int]:
+    """How many attempts each (agent, schedule) may make at a window."""
+    rows = reader.execute("SELECT agent, id, max_attempts FROM schedules")
+    return {(row["agent"], row["id"]): row["max_attempts"] for row in rows}
+
+
+def next_at(reader: Reader) -> int | None:
+    """When the next run is due: a planned one, or a further try."""
+    tx = Tx(reader)
+    known = [at for at in (plan.next_wake(tx), windows.next_wake(tx)) if at is not None]
+    return min(known, default=None)

@@ -1,0 +1,97 @@
+"""Connections that only read, for commands and for the holder's own look-ups.
+
+Used by the hot commands, so it imports nothing but ``sqlite3`` and the error tree. Invariants: a
+database of a newer dotagent is never looked into; looking makes no home and no database.
+"""
+
+import os
+import sqlite3
+from contextlib import contextmanager
+
+from dotagent.core.errors import HomeError, StoreError, StoreNewer
+from dotagent.store import migrations
+from dotagent.store.faults import classify
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Reader = sqlite3.Connection
+"""A connection that only reads."""
+
+
+def connect_reader(path: str) -> Reader:
+    """A connection that cannot write. Raises ``StoreError``."""
+    db = None
+    try:
+        db = sqlite3.connect(
+            f"file:{quote(path)}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
+        )
+        db.row_factory = sqlite3.Row
+        db.execute("PRAGMA busy_timeout = 5000")
+        refuse_newer(db, path)
+    except BaseException as error:
+        if db is not None:
+            db.close()
+        if isinstance(error, sqlite3.Error):
+            raise classify(error, path) from error
+        raise
+    return db
+
+
+def refuse_newer(db: Reader, path: str) -> int:
+    """The schema's version; raises ``StoreNewer`` where a newer dotagent has been at work."""
+    found = int(db.execute("PRAGMA user_version").fetchone()[0])
+    if found > migrations.LATEST:
+        raise StoreNewer(
+            f"the database {path} was made by a newer dotagent"
+            f" (schema {found}; this one knows up to {migrations.LATEST})",
+            "Upgrade dotagent, or point DOTAGENT_HOME at another home.",
+        )
+    return found
+
+
+@contextmanager
+def record(path: str) -> "Iterator[Reader | None]":
+    """What this home has recorded, for reading; None where nothing has been yet.
+
+    Raises ``HomeError`` where the home cannot even be looked into, and ``StoreError`` where its
+    database cannot be used, also if that turns out only as it is read."""
+    db = open_record(path)
+    try:
+        yield db
+    except sqlite3.Error as error:
+        raise classify(error, path) from error
+    finally:
+        if db is not None:
+            db.close()
+
+
+def open_record(path: str) -> Reader | None:
+    """The same as ``record``, for who closes it and classifies its errors himself."""
+    try:
+        os.stat(path)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise HomeError(
+            f"the home cannot be looked into ({path}: {error.strerror})",
+            "Check what lies there, or set DOTAGENT_HOME to another folder.",
+        ) from error
+    db = connect_reader(path)
+    found = refuse_newer(db, path)
+    if found == migrations.LATEST:
+        return db
+    db.close()
+    if found == 0:
+        return None  # it is being made at this moment
+    raise StoreError(
+        f"the database {path} was made by an older dotagent (schema {found}; this one reads"
+        f" {migrations.LATEST})",
+        "Whatever acts next brings it up to date: dotagent tick, or a restart of the daemon.",
+    )
+
+
+def quote(path: str) -> str:
+    """The path as part of a ``file:`` address (https://www.sqlite.org/uri.html)."""
+    return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")

@@ -1,0 +1,144 @@
+"""The daemon is told of changed files by the kernel, and does nothing at all while nothing happens.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from time import monotonic
+
+from tests.e2e.home import Daemon, Home
+from tests.support.patience import until
+
+NEVER = '[[schedules]]\nid = "s"\ndaily = "04:00"\n'
+AT_ONCE = '[[schedules]]\nid = "s"\nevery = "1h"\nrun_at_start = true\n'
+IDLE_S = 4.0
+WAKE_UPS = 4
+"""More than a daemon that only waits has in ``IDLE_S``, fewer than one that looks each second."""
+
+
+def test_a_new_manifest_is_noticed(tmp_path: Path) -> None:
+    """An agent that is put there while the daemon idles runs without a restart or a signal; one
+    that is taken away is gone; both in folders that did not exist before."""
+    home = Home(tmp_path / "home")
+    with home.daemon() as daemon:
+        idle(home)
+        home.agent("new", AT_ONCE)
+        until(lambda: ["success"] == home.kinds("new"), what="the new agent to run")
+        at_rest = home.rows("SELECT health, gone_at FROM schedules")
+        folder = home.path / "agents" / "new"
+        folder.rename(home.path / "new-elsewhere")
+        until(lambda: home.values("SELECT 1 FROM agents WHERE gone_at NOT NULL"), what="its end")
+        assert daemon.process.poll() is None
+
+    assert [{"health": "ok", "gone_at": None}] == at_rest
+    assert ["off"] == home.values("SELECT health FROM schedules")
+    assert ["daemon"] == home.values("SELECT role FROM holders")
+
+
+def test_an_edit_is_noticed(tmp_path: Path) -> None:
+    """A schedule that is added by an editor that writes in place runs at once; one that is
+    taken out of the file ends, while its sister goes on."""
+    home = Home(tmp_path / "home")
+    manifest = home.agent("edited", NEVER)
+    before = manifest.read_text()
+    with home.daemon():
+        idle(home)
+        manifest.write_text(before + AT_ONCE.replace('"s"', '"extra"'))
+        until(lambda: ["success"] == home.kinds("edited"), what="the added schedule to run")
+        manifest.write_text(before)
+        until(
+            lambda: ["extra"] == home.values("SELECT id FROM schedules WHERE gone_at NOT NULL"),
+            what="the end of the schedule",
+        )
+
+    assert ["s"] == home.values("SELECT id FROM schedules WHERE gone_at IS NULL")
+
+
+def test_settings_and_secrets_are_noticed(tmp_path: Path) -> None:
+    """A changed config.toml is in force without a restart: a notifier that is added there is
+    known at once, and so is what is wrong with it."""
+    home = Home(tmp_path / "home")
+    with home.daemon():
+        idle(home)
+        home.config('[[notifiers]]\nid = "me"\ndriver = "ntfy"\ntopic = "t"\nevents = ["missed"]\n')
+        until(lambda: ["me"] == home.values("SELECT name FROM routing"), what="the notifier")
+        home.config("[[notifiers]]\n")
+        until(lambda: home.count("config_invalid"), what="the problem to be told")
+        home.config("")
+        until(lambda: not home.values("SELECT name FROM routing"), what="the notifier to be gone")
+
+    assert 1 == home.count("config_invalid")
+
+
+def test_hanging_up_reads_everything_again(tmp_path: Path) -> None:
+    """SIGHUP makes the daemon look, also where no notice came: it goes on as the same holder."""
+    home = Home(tmp_path / "home", DOTAGENT_ROOT=str(tmp_path / "other"))
+    unseen = tmp_path / "other"
+    with home.daemon() as daemon:
+        idle(home)
+        home.agent("late", AT_ONCE)
+        daemon.hang_up()
+        until(lambda: ["success"] == home.kinds("late"), what="the agent to run")
+        assert daemon.process.poll() is None
+
+    assert not unseen.exists()
+    assert 1 == len(home.rows("SELECT * FROM holders"))
+
+
+def test_idle_means_idle(tmp_path: Path) -> None:
+    """With agents that are not due, the daemon writes nothing to disk, commits nothing and
+    sleeps: it is not even woken."""
+    home = Home(tmp_path / "home")
+    for number in range(20):
+        home.agent(f"quiet{number}", NEVER)
+    with home.daemon() as daemon:
+        until(lambda: 20 == len(home.values("SELECT name FROM agents")), what="all agents")
+        idle(home)
+        begin = state(daemon)
+        let_pass(IDLE_S)
+        end = state(daemon)
+
+    assert begin["files"] == end["files"]
+    assert begin["written"] == end["written"]
+    assert int(str(end["woken"])) - int(str(begin["woken"])) <= WAKE_UPS
+
+
+def idle(home: Home) -> None:
+    """Wait until the daemon has looked at everything and the record stands on disk."""
+    audit = home.path / "state" / "audit.jsonl"
+    until(
+        lambda: audit.exists()
+        and len(audit.read_bytes().splitlines()) == len(home.values("SELECT seq FROM audit"))
+        and home.values("SELECT 1 FROM roots")
+        and home.settled(),
+        what="the daemon to idle",
+    )
+
+
+def state(daemon: Daemon) -> dict[str, object]:
+    """What the kernel knows of a process and its files."""
+    proc = Path(f"/proc/{daemon.pid}")
+    woken = [
+        int(found[1])
+        for task in (proc / "task").iterdir()
+        if (found := re.search(r"^voluntary_ctxt_switches:\s*(\d+)", read(task / "status"), re.M))
+    ]
+    written = re.search(r"^write_bytes: (\d+)", read(proc / "io"), re.M)
+    assert written
+    files = {
+        path.relative_to(daemon.home.path): (os.stat(path).st_size, os.stat(path).st_mtime_ns)
+        for path in daemon.home.path.rglob("*")
+    }
+    return {"woken": sum(woken), "written": written[1], "files": files}
+
+
+def read(path: Path) -> str:
+    return path.read_text()
+
+
+def let_pass(seconds: float) -> None:
+    """Wait for nothing but time: that nothing happens is seen only so."""
+    end = monotonic() + seconds
+    until(lambda: monotonic() > end, what="time to pass", seconds=seconds + 1)

@@ -1,0 +1,83 @@
+"""The recorder: the audit file follows the database, whatever becomes of those who ask for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC
+from pathlib import Path
+
+import pytest
+
+from dotagent.engine.recorder import Recorder
+from dotagent.store import look, record
+from dotagent.store.actor import Actor
+from dotagent.store.database import Store, Tx, open_store
+from dotagent.system.clock import SystemClock
+
+ACTOR = Actor(epoch=1, host="web-1", zone=UTC)
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    """A new database."""
+    opened = open_store(str(tmp_path / "dotagent.db"))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+async def recorder(store: Store, tmp_path: Path) -> AsyncIterator[Recorder]:
+    """The recorder of ``store``, at its start."""
+    clock = SystemClock()
+    made = Recorder(str(tmp_path / "audit.jsonl"), store, clock)
+    made.check()
+    yield made
+    made.close()
+    clock.close()
+
+
+async def commit(store: Store, count: int) -> None:
+    """Add so many entries in one commit."""
+
+    def entries(tx: Tx) -> None:
+        for number in range(count):
+            record.append(tx, ACTOR, number, "info", "tick_started", agents_scanned=number)
+
+    await store.write(entries)
+
+
+def written(store: Store) -> bytes:
+    """The file as the database wants it."""
+    reader = store.read()
+    rows = look.audit_after(reader, 0, 10_000)
+    reader.close()
+    return b"".join(line + b"\n" for _, line in rows)
+
+
+async def test_what_is_committed_is_written(
+    store: Store, recorder: Recorder, tmp_path: Path
+) -> None:
+    """All rows are there, in order, once."""
+    await commit(store, 1_500)
+    done = await recorder.flush()
+
+    assert done
+    assert written(store) == (tmp_path / "audit.jsonl").read_bytes()
+
+
+async def test_a_cancelled_append_is_not_made_twice(
+    store: Store, recorder: Recorder, tmp_path: Path
+) -> None:
+    """A stop that comes while lines are on their way to the disk writes none of them again."""
+    for _ in range(30):
+        running = asyncio.create_task(recorder.run())
+        await commit(store, 3)
+        recorder.wake()
+        for _ in range(3):  # it is in the middle of the append now
+            await asyncio.sleep(0)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await recorder.flush()
+
+    assert written(store) == (tmp_path / "audit.jsonl").read_bytes()
