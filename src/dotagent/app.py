@@ -20,6 +20,7 @@ from dotagent.core.config import Config
 from dotagent.core.errors import DotagentError
 from dotagent.core.model import Outcome
 from dotagent.core.secret import Redactor
+from dotagent.core.targets import PLUGIN
 from dotagent.drivers.kit import registry
 from dotagent.drivers.kit.sender import Kit
 from dotagent.engine.embedded import Engine, Mode, Unfinished
@@ -27,6 +28,7 @@ from dotagent.engine.recorder import Recorder
 from dotagent.engine.surroundings import Surroundings
 from dotagent.engine.watching import Watching
 from dotagent.plugins.find import search_dirs
+from dotagent.plugins.sender import Config as PluginConfig
 from dotagent.plugins.sender import PluginSender
 from dotagent.ports import Parcel, Sender
 from dotagent.steps.catalogue import Catalogue
@@ -77,6 +79,8 @@ def drivers() -> Mapping[str, type | None]:
 
 
 def _config_of(name: str) -> type | None:
+    if name == PLUGIN:
+        return PluginConfig
     loaded = registry.load(name)
     return loaded.config if loaded is not None else None
 
@@ -90,7 +94,7 @@ class Senders:
 
     async def send(self, parcel: Parcel) -> Outcome:
         """One try, inside the parcel's total deadline."""
-        sender = self._plugins if parcel.driver == "plugin" else self._kit
+        sender = self._plugins if parcel.driver == PLUGIN else self._kit
         return await sender.send(parcel)
 
 

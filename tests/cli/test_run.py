@@ -46,7 +46,7 @@ def test_output_comes_while_the_agent_runs(home: Path, holder: str) -> None:
 def test_nobody_is_told(home: Path, holder: str) -> None:
     """A trial that fails makes no event, no outage and no message; it stands in the record."""
     with serving(StrictServer()) as server:
-        write_agent(home, "bad", f'{DAILY}{NTFY.format(url=server.url)}', script="exit 1")
+        write_agent(home, "bad", f"{DAILY}{NTFY.format(url=server.url)}", script="exit 1")
         with held_by(holder, home):
             tried = run(home, "run", "bad")
 
@@ -74,7 +74,7 @@ base_url = "{url}"
         ("warn_codes = [3]", "exit 3", 0),
         ("success_codes = [0, 4]", "exit 4", 0),
         ("skip_codes = [9]", "exit 9", 75),
-        ("[agent2]", "kill -SEGV $$", 139),
+        ("", "kill -SEGV $$", 139),
         ('[expect]\noutput = "nonempty"', "exit 0", 1),
         ("", 'echo outcome=fail > "$AGENT_RESULT"', 1),
         ("", "no-such-command-anywhere", 127),

@@ -27,6 +27,7 @@ from dotagent.core.planning import (
     Policy,
     Sighting,
     plan,
+    upcoming,
 )
 from dotagent.core.schedule import next_after
 from dotagent.core.when import Calendar, Every, When
@@ -610,3 +611,43 @@ def test_timely_wake_ups(when: When, start: int, turns: list[tuple[bool, int]]) 
 
         assert made.gap is None
         assert (expected if exactly else None) == (made.new_window and made.new_window.expected_at)
+
+
+# --------------------------------------------------------------------- what has not been planned
+
+
+def test_upcoming() -> None:
+    """The first instant that no pass has decided is the next one after the cursor."""
+    assert NOW + HOUR_MS == upcoming(seen(HOURLY, NOW), NOW + 1)
+
+
+def test_upcoming_is_overdue() -> None:
+    """It may have fallen due already, where a pass is late."""
+    assert NOW + HOUR_MS == upcoming(seen(HOURLY, NOW), NOW + 5 * HOUR_MS)
+
+
+def test_upcoming_behind_a_queue() -> None:
+    """Or where it waits for a run: then the pass's own bell rings later."""
+    running = Live(state=RUNNING, attempts=1)
+    sighting = seen(HOURLY, NOW, live=running, policy=Policy(overlap="queue"))
+    late = NOW + 90 * MINUTE_MS
+
+    assert NOW + 2 * HOUR_MS == plan(sighting, late).next_at
+    assert NOW + HOUR_MS == upcoming(sighting, late)
+
+
+def test_upcoming_after_an_edit() -> None:
+    """What was due under the old definition is not coming any more."""
+    edited = seen(QUARTERS, NOW - 3 * HOUR_MS, planned_as=NIGHTLY)
+
+    assert NOW + 15 * MINUTE_MS == upcoming(edited, NOW)
+
+
+def test_upcoming_after_a_wrong_clock() -> None:
+    """Nor what lies behind a cursor that a wrong clock has set."""
+    assert NOW + HOUR_MS == upcoming(seen(HOURLY, NOW + 9 * DAY_MS), NOW)
+
+
+def test_upcoming_of_nothing() -> None:
+    """A disabled schedule has nothing coming."""
+    assert upcoming(seen(HOURLY, NOW, enabled=False), NOW) is None

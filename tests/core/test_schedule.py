@@ -86,13 +86,6 @@ CHANGES = [
     ("Antarctica/Vostok", "1994-11-01T00:00Z"),
 ]
 
-DAYS = {
-    "days": frozenset(range(1, 32)),
-    "months": frozenset(range(1, 13)),
-    "weekdays": frozenset(range(7)),
-    "both_days": True,
-}
-
 
 def daily(text: str, minutes: set[int], hours: set[int], *, every_hour: bool) -> Fields:
     """Fields of an expression that names every day."""
@@ -101,7 +94,10 @@ def daily(text: str, minutes: set[int], hours: set[int], *, every_hour: bool) ->
         minutes=frozenset(minutes),
         hours=frozenset(hours),
         every_hour=every_hour,
-        **DAYS,
+        days=frozenset(range(1, 32)),
+        months=frozenset(range(1, 13)),
+        weekdays=frozenset(range(7)),
+        both_days=True,
     )
 
 

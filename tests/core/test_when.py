@@ -263,13 +263,11 @@ def test_foreign_definition(text: str) -> None:
         from_definition(text)
 
 
-@pytest.mark.parametrize(
-    "keys", [{"every_ms": 0}, {"every_ms": -5}, {"every_ms": 5, "spread_ms": -1}]
-)
-def test_no_grid(keys: dict[str, int]) -> None:
+@pytest.mark.parametrize(("every_ms", "spread_ms"), [(0, 0), (-5, 0), (5, -1)])
+def test_no_grid(every_ms: int, spread_ms: int) -> None:
     """An interval of nothing cannot be made, so that nobody ever divides by it."""
     with pytest.raises(ValueError, match="at least 1 ms"):
-        Every(**keys)
+        Every(every_ms=every_ms, spread_ms=spread_ms)
 
 
 def test_no_negative_spread() -> None:

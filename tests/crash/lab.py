@@ -119,7 +119,7 @@ class Lab:
         with serving(NtfyServer()) as server:
             server.script(Answer(status=503))
             write_agent(home, "flaky", server.url, succeeds_at=2, every="1h")
-            write_agent(home, "late", server.url, succeeds_at=3, every="2s")
+            write_agent(home, "late", server.url, succeeds_at=3, every="1s")
             first = self._start(home, point)
             if point is None:
                 status = self._finish(home, first)

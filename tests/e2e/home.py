@@ -101,22 +101,29 @@ class Home:
     @contextmanager
     def daemon(self) -> Iterator[Daemon]:
         """The daemon, once it holds this home; stopped at the end as ``systemctl stop`` would."""
-        with open(self.path.parent / "daemon.err", "a+", encoding="utf-8") as errors:
+        with self.daemon_beside() as daemon:
+            until(daemon.is_up, what="the daemon to hold the home")
+            yield daemon
+            daemon.stop()
+
+    @contextmanager
+    def daemon_beside(self) -> Iterator[Daemon]:
+        """The daemon, just started, beside whatever else is there."""
+        with open(self.path.parent / "daemon.log", "a", encoding="utf-8") as log:
             process = subprocess.Popen(
                 [*DOTAGENT, "daemon"],
                 env=self.env,
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=errors,
+                stdout=log,
+                stderr=log,
             )
+        try:
             daemon = Daemon(self, process)
-            try:
-                until(daemon.is_up, what="the daemon to hold the home")
-                yield daemon
-                daemon.stop()
-            finally:
-                process.kill()
-                process.wait()
+            yield daemon
+            daemon.stop()
+        finally:
+            process.kill()
+            process.wait()
 
     # ---------------------------------------------------------------------------------- looking
 
@@ -171,8 +178,8 @@ class Daemon:
         return bool(self.home.rows("SELECT * FROM holders WHERE pid = ?", self.pid))
 
     def said(self) -> str:
-        """What daemons of this home have said on standard error."""
-        return (self.home.path.parent / "daemon.err").read_text()
+        """What the daemons of this home have printed."""
+        return (self.home.path.parent / "daemon.log").read_text()
 
     def hang_up(self) -> None:
         """Send SIGHUP."""

@@ -183,7 +183,7 @@ def test_a_manifest_that_breaks_keeps_running(broken: Broken) -> None:
     with home.daemon():
         broken.breathe()
         good = broken.manifest.read_text()
-        broken.spoil('retries = \n')
+        broken.spoil("retries = \n")
         broken.breathe()
         first = broken.texts()
         os.utime(broken.manifest)  # as an editor's idle save does

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -62,6 +63,7 @@ exit 3
 
 TOOK = r"\d+(\.\d+)? m?s"
 CLOCK = r"(\w{3} )?\d\d:\d\d(:\d\d)?"
+BOTH = "(ntfy and slack|slack and ntfy)"
 LINES = {
     "attempt_failed": rf"story/tick: attempt [12] of 2 failed, exit 3 after {TOOK} on host \S+; "
     r"(next try in 100 ms|no more tries)",
@@ -87,6 +89,8 @@ class Story:
     slack: list[Received]
     ntfy: list[Received]
     secret: str
+    why_given_up: str
+    """What ``why`` said between the two windows."""
 
     def told(self, asked: tuple[str, ...]) -> list[str]:
         """The events that somebody who asked for these is to hear, in order."""
@@ -103,20 +107,33 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         home.secrets(SLACK_SECRET=slack.secret, NTFY_TOKEN=ntfy.secret)
         home.agent("story", MANIFEST.format(slack=slack.url, ntfy=ntfy.url), SCRIPT)
         with home.daemon():
-            until(lambda: "given_up" in home.kinds("story"), what="the end of the window")
+            until(
+                lambda: "given_up" in home.kinds("story") and home.settled(),
+                what="the end of the window",
+            )
+            why = home.run("why", "story").stdout
             mended.touch()
             until(lambda: "recovered" in home.kinds("story") and home.settled(), what="recovery")
-        yield Story(home=home, slack=slack.accepted, ntfy=ntfy.accepted, secret=slack.secret)
+        yield Story(
+            home=home,
+            slack=slack.accepted,
+            ntfy=ntfy.accepted,
+            secret=slack.secret,
+            why_given_up=why,
+        )
 
 
 def test_the_events_of_the_story(story: Story) -> None:
     """Two failures, the end of the window, and the next window's success, which ends the outage;
-    the inbox has them all."""
-    inbox = json.loads(story.home.run("inbox", "--json").stdout)
-    told = [entry["kind"] for entry in inbox if entry["agent"] == "story"]
+    the inbox has them all, with nothing between them."""
+    inbox = json.loads(story.home.run("inbox", "--json").stdout)["events"]
 
     assert KINDS == story.home.kinds("story")[:5]
-    assert sorted(KINDS) == sorted(told)[: len(told)]
+    assert story.home.values("SELECT seq FROM events") == [event["seq"] for event in inbox]
+    assert story.home.kinds("story") == [event["kind"] for event in inbox]
+    assert [] == [
+        event["line"] for event in inbox if not re.fullmatch(LINES[event["kind"]], event["line"])
+    ]
     assert [("given_up", 2), ("succeeded", 1)] == [
         (row["state"], row["attempts"])
         for row in story.home.rows("SELECT * FROM windows ORDER BY id LIMIT 2")
@@ -226,15 +243,14 @@ def test_the_record_verifies(story: Story) -> None:
 
 def test_tampering_shows(story: Story, tmp_path: Path) -> None:
     """The same record with one digit changed does not verify."""
-    audit = story.home.path / "state" / "audit.jsonl"
-    whole = audit.read_bytes()
-    try:
-        audit.write_bytes(whole.replace(b'"exit_code":3', b'"exit_code":0', 1))
-        verified = story.home.run("audit", "verify")
-    finally:
-        audit.write_bytes(whole)
+    forged = Home(tmp_path / "home")
+    shutil.copytree(story.home.path, forged.path, ignore=shutil.ignore_patterns("bell"))
+    audit = forged.path / "state" / "audit.jsonl"
+    audit.write_bytes(audit.read_bytes().replace(b'"exit_code":3', b'"exit_code":0', 1))
+    verified = forged.run("audit", "verify")
 
-    assert 1 == verified.returncode
+    assert (1, "") == (verified.returncode, verified.stderr)
+    assert "line 4 was changed" in verified.stdout
 
 
 def test_the_heartbeat_is_as_tools_expect_it(story: Story) -> None:
@@ -282,12 +298,25 @@ def test_the_log_of_the_agent(story: Story) -> None:
 
 
 def test_why_tells_the_story(story: Story) -> None:
-    """``why`` begins with one sentence that says how it stands and what happened before."""
+    """``why`` begins with one sentence: of the run that was given up, then of the one that
+    succeeded: what was run, how it ended, and who was told."""
     said = story.home.run("why", "story")
-    sentence = said.stdout.splitlines()[0]
 
     assert (0, "") == (said.returncode, said.stderr)
-    assert "story" in sentence
+    assert re.fullmatch(
+        rf"story/tick gave up the {CLOCK} run after 2 attempts"
+        rf" \(exit 3: /var & <more> are full\); {BOTH} were told at {CLOCK}\.",
+        sentence(story.why_given_up),
+    )
+    assert re.fullmatch(
+        rf"story/tick completed the {CLOCK} run in {TOOK}.*; {BOTH} were told at {CLOCK}\.",
+        sentence(said.stdout),
+    )
+
+
+def sentence(text: str) -> str:
+    """The first paragraph, on one line."""
+    return " ".join(text.partition("\n\n")[0].split())
 
 
 def test_no_secret_stays_behind(story: Story) -> None:

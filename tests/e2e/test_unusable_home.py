@@ -86,9 +86,7 @@ def test_home_is_read_only(used: Home, command: tuple[str, ...]) -> None:
 
 @every_command
 @pytest.mark.parametrize("which", ["new", "used"])
-def test_disk_is_full(
-    which: str, command: tuple[str, ...], request: pytest.FixtureRequest
-) -> None:
+def test_disk_is_full(which: str, command: tuple[str, ...], request: pytest.FixtureRequest) -> None:
     """On a disk without a free byte nothing is begun, whether the home was in use before or not."""
     home: Home = request.getfixturevalue("home" if which == "new" else "used")
     home.path.mkdir(exist_ok=True)

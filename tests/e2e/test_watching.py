@@ -1,5 +1,4 @@
-"""The daemon is told of changed files by the kernel, and does nothing at all while nothing happens.
-"""
+"""The daemon is told of changed files by the kernel, and does nothing at all while nothing happens."""
 
 from __future__ import annotations
 
@@ -73,17 +72,20 @@ def test_settings_and_secrets_are_noticed(tmp_path: Path) -> None:
 
 
 def test_hanging_up_reads_everything_again(tmp_path: Path) -> None:
-    """SIGHUP makes the daemon look, also where no notice came: it goes on as the same holder."""
-    home = Home(tmp_path / "home", DOTAGENT_ROOT=str(tmp_path / "other"))
-    unseen = tmp_path / "other"
+    """SIGHUP makes the daemon look, also at what no notice told it of: a manifest that is a link to
+    a file elsewhere. It goes on as the same holder."""
+    home = Home(tmp_path / "home")
+    manifest = home.agent("linked", NEVER)
+    elsewhere = tmp_path / "dotfiles.toml"
+    manifest.rename(elsewhere)
+    manifest.symlink_to(elsewhere)
     with home.daemon() as daemon:
         idle(home)
-        home.agent("late", AT_ONCE)
+        elsewhere.write_text(elsewhere.read_text() + AT_ONCE.replace('"s"', '"extra"'))
         daemon.hang_up()
-        until(lambda: ["success"] == home.kinds("late"), what="the agent to run")
+        until(lambda: ["success"] == home.kinds("linked"), what="the added schedule to run")
         assert daemon.process.poll() is None
 
-    assert not unseen.exists()
     assert 1 == len(home.rows("SELECT * FROM holders"))
 
 
@@ -109,10 +111,12 @@ def idle(home: Home) -> None:
     """Wait until the daemon has looked at everything and the record stands on disk."""
     audit = home.path / "state" / "audit.jsonl"
     until(
-        lambda: audit.exists()
-        and len(audit.read_bytes().splitlines()) == len(home.values("SELECT seq FROM audit"))
-        and home.values("SELECT 1 FROM roots")
-        and home.settled(),
+        lambda: (
+            audit.exists()
+            and len(audit.read_bytes().splitlines()) == len(home.values("SELECT seq FROM audit"))
+            and home.values("SELECT 1 FROM roots")
+            and home.settled()
+        ),
         what="the daemon to idle",
     )
 

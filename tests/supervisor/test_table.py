@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -103,18 +104,31 @@ def test_own_start_time() -> None:
 
 
 def test_marker_is_seen_through_exec() -> None:
-    """A process that executes one program after the other never loses its marker."""
-    loop = (
-        'exec 0<&-; i=$((I + 1)); [ $i -gt 400 ] && exec sleep inf; I=$i exec bash -c "$1" x "$1"'
-    )
+    """A process that executes one program after the other, and bash, which takes its environment
+    apart while it starts, never lose their marker."""
+    step = 'i=$((I + 1)); [ $i -gt 300 ] && exec sleep inf; I=$i exec bash -c "$1" x "$1"'
     process = subprocess.Popen(
-        ["bash", "-c", loop, "x", loop], env={"PATH": os.environ["PATH"], "MARK": "m"}
+        ["bash", "-c", step, "x", step], env={"PATH": os.environ["PATH"], "MARK": "m"}
     )
     table = ProcTable()
     try:
-        seen = {table.bears(process.pid, b"MARK=m") for _ in range(3_000)}
+        seen = {table.bears(process.pid, b"MARK=m") for _ in range(2_000)}
     finally:
         process.kill()
         process.wait()
 
     assert {True} == seen
+
+
+def test_process_without_environment_bears_nothing() -> None:
+    """An empty environment is an answer, not a reason to look for long."""
+    process = subprocess.Popen(["sleep", "inf"], env={})
+    began = time.monotonic()
+    try:
+        seen = {ProcTable().bears(process.pid, b"MARK=m") for _ in range(50)}
+    finally:
+        process.kill()
+        process.wait()
+
+    assert {False} == seen
+    assert time.monotonic() - began < 2

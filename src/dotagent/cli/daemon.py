@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import Mapping
-from contextlib import suppress
 
 import click
 
@@ -83,5 +83,7 @@ def _what_is_left(unfinished: Unfinished) -> str:
 
 def _say(text: str) -> None:
     """Whether anybody reads it is nothing to end for."""
-    with suppress(OSError):
+    try:
         click.echo(text)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

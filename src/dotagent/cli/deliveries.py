@@ -78,7 +78,7 @@ def list_(dead: bool, waiting: bool, limit: int, as_json: bool) -> int:
     if not found:
         click.echo("There are no such messages." if states else "There are no messages yet.")
     elif in_all > len(found):
-        click.echo(f"{in_all - len(found)} older ones are not shown; see more with --limit.")
+        click.echo(f"{in_all - len(found)} older not shown; --limit N shows more.")
     if lost and not (waiting and not dead):
         click.echo(f"{_counted(lost)} could not be delivered: dotagent deliveries retry --dead")
     return 0

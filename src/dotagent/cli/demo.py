@@ -29,8 +29,10 @@ from dotagent.store import story
 from dotagent.store.reading import Reader, record
 from dotagent.store.story import Follower
 from dotagent.supervisor.companion import Companion
+from dotagent.supervisor.spawner import RealSpawner
 from dotagent.supervisor.speak import speak
 from dotagent.system import files
+from dotagent.system.clock import SystemClock
 from dotagent.system.paths import Paths
 from dotagent.system.signals import Signals
 from dotagent.system.zone import machine_zone
@@ -108,7 +110,8 @@ class _Demo:
                 unkept = await self._follow(daemon, slack)
                 shown = [] if unkept else [await self._ask(command) for command in EVIDENCE]
             finally:
-                await asyncio.to_thread(daemon.end, GOODBYE_MS)
+                if await asyncio.to_thread(daemon.end, GOODBYE_MS) != 0:
+                    await self._end_agents()
         unkept += [f"dotagent {' '.join(command)}: {said}" for command, said, ok in shown if not ok]
         if unkept:
             said = files.read_if_there(self._output, OUTPUT_BYTES) or b""
@@ -117,6 +120,14 @@ class _Demo:
         self._tell.evidence([(command, said) for command, said, _ in shown])
         self._tell.epilogue(self._home if self._keep else None, len(slack.accepted))
         return 0
+
+    async def _end_agents(self) -> None:
+        """A daemon that died has left behind what it ran."""
+        with suppress(DotagentError), record(self._database) as reader:
+            left = story.unfinished(reader) if reader is not None else []
+            spawner = RealSpawner(SystemClock())
+            for marker, pid, started_ticks in left:
+                await spawner.reap(marker, pid, started_ticks)
 
     # ------------------------------------------------------------------------------- as it happens
 
@@ -170,12 +181,12 @@ class _Demo:
         return None
 
     async def _ask(self, command: Sequence[str]) -> tuple[Sequence[str], str, bool]:
-        """A command of ours in the scratch home: what it says, and whether it did."""
+        """A command of ours in the scratch home: what it says first, and whether all was well."""
         env = {**self._env, "NO_COLOR": "1", "COLUMNS": str(self._page.width - 4)}
         spoken = await speak(_dotagent(*command), b"", env, EVIDENCE_MS)
         ok = spoken.exit_code == 0
-        said = (spoken.stdout if ok else spoken.stderr).decode(errors="replace")
-        return command, said.rstrip(), ok
+        said = (spoken.stdout if ok else spoken.stderr).decode(errors="replace").rstrip()
+        return command, said.partition("\n\n")[0] if ok else said, ok
 
 
 def _dotagent(*arguments: str) -> list[str]:

@@ -23,8 +23,6 @@ from dotagent.drivers.kit import registry
 from dotagent.plugins import find as plugins
 from dotagent.supervisor import launch
 
-ENV = "env"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
@@ -167,13 +165,13 @@ def _unset(value: Any, path: str, world: World) -> Iterator[Problem]:
 
 
 def _unresolved(text: str, world: World) -> Iterator[Unresolved]:
-    for reference in (*(f"${{{name}}}" for name in references(text)), text):
+    """Each name without a value, and the first reference that is not written right."""
+    parts = [(f"${{{name}}}", world.lookup) for name in references(text)]
+    for part, lookup in (*parts, (text, lambda name: "any")):
         try:
-            resolve(reference, world.lookup)
+            resolve(part, lookup)
         except Unresolved as error:
             yield error
-            if reference == text:
-                return
 
 
 def _refers(value: Any) -> bool:

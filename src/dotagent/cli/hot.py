@@ -55,9 +55,15 @@ def say(text: str) -> int:
         sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return BROKEN_PIPE
+        return hang_up()
     return 0
+
+
+def hang_up() -> int:
+    """Standard output has no reader any more: nothing that is still in its buffer may complain at
+    the end (docs.python.org, library/signal, note on SIGPIPE). The exit status."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return BROKEN_PIPE
 
 
 def complain(error: DotagentError) -> int:
@@ -78,7 +84,7 @@ def _text(
 
 
 def _json(view: View, glance: Glance, unseen: int) -> str:
-    from dotagent.cli.layout import harmless
+    from dotagent.cli.layout import harmless, plain
     from dotagent.cli.status_text import verdict
     from dotagent.core.moment import stamp
 
@@ -97,7 +103,7 @@ def _json(view: View, glance: Glance, unseen: int) -> str:
         "verdict": verdict(view, glance.counts, unseen),
         "daemon": said,
     }
-    return f"{harmless(glance.json(head, iso))}\n"
+    return f"{harmless(glance.json(head, iso, plain))}\n"
 
 
 def _show(report: Callable[[View, Glance, int], str]) -> int:

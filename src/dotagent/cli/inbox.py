@@ -11,7 +11,7 @@ import click
 
 from dotagent.cli.layout import Page
 from dotagent.cli.looking import Look, known, look, page, show, show_json
-from dotagent.core.fit import one_line
+from dotagent.core.fit import clean, one_line
 from dotagent.core.model import DeliveryState, Severity
 from dotagent.core.moment import clock
 from dotagent.core.render import line_of
@@ -52,7 +52,7 @@ def command(limit: int, agent: str | None, as_json: bool) -> int:
             lines: list[Line] = []
         else:
             if agent is not None:
-                known(agent, history.agents(seen.reader), "agent")
+                known(agent, history.agents(seen.reader), "there is no agent")
             lines = news.inbox(seen.reader, agent, limit)
         if as_json:
             return show_json({"events": [_data(seen, line) for line in lines]})
@@ -69,10 +69,10 @@ def _text(page: Page, seen: Look, lines: list[Line]) -> list[str]:
         text = one_line(line_of(event, seen.zone))
         entry = (clock(event.at, seen.now, seen.zone), f"{text} [{_told(line)}]")
         found.append((entry, TONES[event.severity]))
-    width = max(len(entry[0]) for entry, _ in found)
+    column = page.column([entry[0] for entry, _ in found], indent=0)
     shown = []
-    for (at, text), tone in found:
-        shown += page.entries([(at.rjust(width), text)], tone, indent=0)
+    for entry, tone in found:
+        shown += page.entries([entry], tone, indent=0, column=column)
     last = lines[-1].event
     following = f"dotagent why {last.agent}/{last.schedule_id}" if last.agent else "dotagent status"
     return [*shown, "", *page.paragraph(f"Next: {following}")]
@@ -93,7 +93,7 @@ def _data(seen: Look, line: Line) -> dict[str, object]:
         "at": seen.iso(event.at),
         "agent": event.agent,
         "schedule": event.schedule_id,
-        "line": line_of(event, seen.zone),
-        "detail": str(event.facts.get("detail", "")),
+        "line": one_line(line_of(event, seen.zone)),
+        "detail": clean(str(event.facts.get("detail", ""))),
         "told": {state.value: count for state, count in line.told},
     }

@@ -17,7 +17,8 @@ WIDTH = 80
 NARROWEST = 20
 TWO_COLUMNS_FROM = 60
 NAME_MOST = 30
-"""A longer name stands on a line of its own."""
+LABEL_MOST = 11
+"""A longer name stands on a line of its own: so many cells on a wide and on a narrow page."""
 
 STYLES = {"bad": "31", "doubtful": "33", "good": "32", "head": "1", "faint": "2"}
 """SGR codes (ECMA-48 §8.3.117)."""
@@ -44,9 +45,10 @@ class Page:
 
     def column(self, names: Sequence[str], indent: int = 2) -> int:
         """Where the text beside these names begins; just below them where there is no room."""
-        most = min(self.width // 3, NAME_MOST)
+        narrow = self.width < TWO_COLUMNS_FROM
+        most = LABEL_MOST if narrow else min(self.width // 3, NAME_MOST)
         fitting = [size for name in names if (size := cells(name)) <= most]
-        if not fitting or (self.width < TWO_COLUMNS_FROM and len(fitting) < len(names)):
+        if not fitting or (narrow and len(fitting) < len(names)):
             return indent + 2
         return indent + max(fitting) + 2
 

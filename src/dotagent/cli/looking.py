@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import tzinfo
@@ -15,12 +15,15 @@ from dotagent.cli.hot import say
 from dotagent.cli.layout import Page, harmless, page_for
 from dotagent.core.errors import NotFound
 from dotagent.core.moment import stamp
-from dotagent.core.problems import nearest
+from dotagent.core.problems import nearest, quoted
 from dotagent.store.reading import Reader, record
 from dotagent.system.lock import peek
 from dotagent.system.paths import Paths, home
 from dotagent.system.waiting import now
 from dotagent.system.zone import machine_zone
+
+SOME = 10
+"""Fewer names than this are simply listed to who mistyped one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,10 +72,15 @@ def show_json(data: Mapping[str, Any]) -> int:
     return say(harmless(json.dumps(data, ensure_ascii=False)) + "\n")
 
 
-def known(name: str, names: list[str], what: str) -> str:
-    """``name``, if it is one of ``names``. Raises ``NotFound``, with the nearest one."""
+def known(name: str, names: Sequence[str], missing: str) -> None:
+    """Raise ``NotFound`` if ``name`` is not one of ``names``, with the nearest one; ``missing``
+    begins the sentence, as in ``there is no agent``."""
     if name in names:
-        return name
+        return
     near = nearest(name, names)
-    hint = f"Did you mean {near}?" if near is not None else "See: dotagent status"
-    raise NotFound(f"there is no {what} {name!r}", hint)
+    hint = "See all of them: dotagent status"
+    if near is not None:
+        hint = f"Did you mean {quoted(near)}?"
+    elif len(names) in range(1, SOME):
+        hint = f"There is: {', '.join(names)}"
+    raise NotFound(f"{missing} {quoted(name)}", hint)

@@ -6,12 +6,14 @@ what to do next, and ends the process with the error's own status (product §9).
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from importlib import import_module
 
 import click
 
+from dotagent import __version__
+from dotagent.cli import hot
+from dotagent.cli.hot import complain
 from dotagent.core.errors import DotagentError
 
 COMMANDS = {
@@ -50,10 +52,16 @@ class Lazy(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-@click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="dotagent", message="dotagent %(version)s")
-def root() -> None:
+@click.group(
+    cls=Lazy,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(__version__, "-V", "--version", message="dotagent %(version)s")
+@click.pass_context
+def root(ctx: click.Context) -> int | None:
     """Runs scheduled scripts and tells people what happened."""
+    return hot.brief() if ctx.invoked_subcommand is None else None
 
 
 def run(argv: Sequence[str]) -> int:
@@ -71,14 +79,5 @@ def run(argv: Sequence[str]) -> int:
         click.echo("dotagent: interrupted", err=True)
         return 130
     except BrokenPipeError:
-        sys.stderr.close()
-        return 141
+        return hot.hang_up()
     return status if isinstance(status, int) else 0
-
-
-def complain(error: DotagentError) -> int:
-    """Say what is wrong and what to do, on standard error; the exit status."""
-    click.echo(f"dotagent: {error.message}", err=True)
-    if error.hint:
-        click.echo(f"  {error.hint}", err=True)
-    return error.exit_code

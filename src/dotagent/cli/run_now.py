@@ -141,7 +141,8 @@ class Report:
         if advice is not None:
             self.screen.note(advice)
         if any(delivery.state in WAITING for delivery in deliveries):
-            self.screen.say("  What waits goes out by itself: dotagent deliveries")
+            by_itself = "by itself" if done.by is not None else "when a daemon runs"
+            self.screen.say(f"  What waits goes out {by_itself}; see: dotagent deliveries")
         return live.status(attempt)
 
     def _tell(self, delivery: Delivery) -> None:

@@ -18,7 +18,8 @@ With ``--json``, one object. Instants are ISO 8601 in local time; what is not kn
   several or none), ``waiting``, ``lost``, ``waiting_since``, ``reason``, ``parked`` since,
   ``parked_why``, ``next_try``, ``last_sent``
 * ``manifests`` that are not right: ``path``, ``agent``, ``shadowed_by``, ``running`` (its last good
-  copy runs), ``problems`` (each with ``path``, ``message``, ``line``, ``hint``)
+  copy runs), ``problem_count``, ``first_problem``, and ``problems``, each with ``path``,
+  ``message``, ``line``, ``hint``
 * ``troubles`` of the home: ``what`` (``config.toml``, ``secrets``, ``record``) and ``why``
 """
 

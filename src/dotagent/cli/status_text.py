@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dotagent.cli.layout import Page, plain
 from dotagent.core.moment import clock
-from dotagent.core.span import human
+from dotagent.core.span import count, human
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,22 +76,22 @@ def _what(counts: Mapping[str, int], unseen: int) -> str:
         ("held", "is held", "are held"),
         ("degraded", "needs a look", "need a look"),
     ):
-        if count := counts[name]:
+        if some := counts[name]:
             if total == 1:
                 return f"the only schedule {one}"
-            return f"{count} of {total} schedules {one if count == 1 else many}"
+            return f"{some} of {total} schedules {one if some == 1 else many}"
     if counts["new"] == total:
-        return f"nothing has been due yet ({_count(total, 'schedule')})"
+        return f"nothing has been due yet ({count(total, 'schedule')})"
     return "the only schedule is fine" if total == 1 else f"all {total} schedules are fine"
 
 
 def _nothing(counts: Mapping[str, int], unseen: int) -> str:
     if counts["agents"]:
-        return f"nothing is scheduled ({_count(counts['agents'], 'agent')})"
+        return f"nothing is scheduled ({count(counts['agents'], 'agent')})"
     if counts["bad_manifests"]:
-        return f"no agent can run: {_count(counts['bad_manifests'], 'manifest')} not right"
+        return f"no agent can run: {count(counts['bad_manifests'], 'manifest')} not right"
     if unseen:
-        return f"{_count(unseen, 'agent')} not looked at yet"
+        return f"{count(unseen, 'agent')} not looked at yet"
     return "no agents yet"
 
 
@@ -186,14 +186,10 @@ def _group(row: Row) -> str:
     return "waiting" if row["run"] is not None else row["health"]
 
 
-def _capped(entries: list[Entry], count: int) -> list[Entry]:
-    if count <= len(entries):
+def _capped(entries: list[Entry], total: int) -> list[Entry]:
+    if total <= len(entries):
         return entries
-    return [*entries, (f"and {count - len(entries)} more:", "dotagent status --json")]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    return [*entries, (f"and {total - len(entries)} more:", "dotagent status --json")]
 
 
 def _name(row: Row) -> str:
@@ -233,9 +229,9 @@ def _toll(row: Row) -> str:
         return ""
     parts = []
     if row["failed_attempts"]:
-        parts.append(_count(row["failed_attempts"], "failed attempt"))
+        parts.append(count(row["failed_attempts"], "failed attempt"))
     if row["lost_runs"]:
-        parts.append(_count(row["lost_runs"], "lost run"))
+        parts.append(count(row["lost_runs"], "lost run"))
     return f" ({', '.join(parts)})"
 
 
@@ -287,7 +283,7 @@ def _messages(view: View, row: Row) -> str:
         verb = "waits" if row["waiting"] == 1 else "wait"
         since = view.clock(row["waiting_since_at"])
         why = f": {plain(row['reason'])}" if row["parked_at"] is None and row["reason"] else ""
-        bits.append(f"{_count(row['waiting'], 'message')} {verb} since {since}{why}")
+        bits.append(f"{count(row['waiting'], 'message')} {verb} since {since}{why}")
     if row["lost"]:
         bits.append(f"{row['lost']} lost")
     at = row["next_try_at"]

@@ -71,7 +71,7 @@ def _day(seen: Look, day: Day, as_json: bool) -> int:
     )
     runs = [(case, sentence(case, seen.now, seen.zone)) for case in day.cases]
     if not as_json:
-        return show(day_lines(page(), seen, day.standing, said, runs))
+        return show(day_lines(page(), seen, day.span, said, runs))
     data: dict[str, Any] = {"sentence": said, **case_data(seen, Case(standing=day.standing))}
     data["runs"] = [{"sentence": text, **window_data(seen, case)} for case, text in runs]
     return show_json(data)
@@ -98,11 +98,11 @@ def find(seen: Look, name: str, when: str) -> Case | Day:
             f"there is no agent {agent!r}: dotagent has not run in this home yet",
             "Write one: dotagent init. Then let it run: dotagent daemon",
         )
-    known(agent, history.agents(reader), "agent")
+    known(agent, history.agents(reader), "there is no agent")
     standings = history.standings(reader, agent)
     if schedule:
         ids = [standing.schedule for standing in standings]
-        known(schedule, ids, f"schedule of {agent}")
+        known(schedule, ids, f"{agent} has no schedule")
         standings = [standing for standing in standings if standing.schedule == schedule]
     if not standings:
         standings = [Standing(agent=agent, schedule="manual")]

@@ -6,6 +6,7 @@ from typing import Any
 
 from dotagent.cli.looking import Look
 from dotagent.core.case import Attempt, Case, News, Telling
+from dotagent.core.fit import one_line
 from dotagent.core.render import line_of
 
 
@@ -50,7 +51,7 @@ def window_data(seen: Look, case: Case) -> dict[str, Any]:
             "planned": seen.iso(window.planned_at),
             "deadline": seen.iso(window.deadline_at),
             "state": window.state.value,
-            "reason": window.reason,
+            "reason": one_line(window.reason),
             "attempts": window.attempts,
             "next_try": seen.iso(window.next_at),
             "closed": seen.iso(window.closed_at),
@@ -70,7 +71,7 @@ def _attempt(seen: Look, attempt: Attempt) -> dict[str, Any]:
         "ended": seen.iso(ended),
         "duration_ms": None if ended is None else ended - attempt.started_at,
         "verdict": None if attempt.verdict is None else attempt.verdict.value,
-        "words": attempt.words,
+        "words": one_line(attempt.words),
         "said": attempt.said,
         "output": list(attempt.output),
     }
@@ -83,7 +84,7 @@ def _news(seen: Look, news: News) -> dict[str, Any]:
         "kind": event.kind.value,
         "severity": event.severity.value,
         "at": seen.iso(event.at),
-        "line": line_of(event, seen.zone),
+        "line": one_line(line_of(event, seen.zone)),
         "deliveries": [_telling(seen, told) for told in news.told],
     }
 
@@ -94,7 +95,7 @@ def _telling(seen: Look, told: Telling) -> dict[str, Any]:
         "channel": told.name,
         "driver": told.driver,
         "state": told.state.value,
-        "reason": told.reason,
+        "reason": one_line(told.reason),
         "ended": seen.iso(told.ended_at),
         "next_try": seen.iso(told.next_at),
         "sends": [
@@ -103,7 +104,7 @@ def _telling(seen: Look, told: Telling) -> dict[str, Any]:
                 "started": seen.iso(send.started_at),
                 "ended": seen.iso(send.ended_at),
                 "outcome": send.outcome,
-                "why": send.why,
+                "why": None if send.why is None else one_line(send.why),
                 "may_repeat": send.may_repeat,
             }
             for send in told.sends

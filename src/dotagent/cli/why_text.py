@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 from dotagent.cli.layout import Page
 from dotagent.cli.looking import Look
-from dotagent.core.case import Attempt, Case, News, Sending, Standing, Telling, Window
+from dotagent.core.case import Attempt, Case, Sending, Telling, Window
 from dotagent.core.decide import GOOD
 from dotagent.core.fit import one_line
-from dotagent.core.model import WindowState
+from dotagent.core.model import DeliveryState, Kind, WindowState
 from dotagent.core.moment import clock, local
+from dotagent.core.past import Span
 from dotagent.core.render import line_of
-from dotagent.core.span import human
+from dotagent.core.span import count, human
 
 Entry = tuple[str, str]
 
@@ -30,6 +31,8 @@ TONES = {
     WindowState.GIVEN_UP: "bad",
     WindowState.MISSED: "bad",
 }
+GOOD_NEWS = (Kind.SUCCESS, Kind.RECOVERED)
+BAD = (WindowState.GIVEN_UP, WindowState.MISSED)
 DAY_MOST = 24
 """So many runs of a day that succeeded are listed one by one."""
 
@@ -46,19 +49,23 @@ def case_lines(page: Page, seen: Look, case: Case, sentence: str) -> list[str]:
 
 
 def day_lines(
-    page: Page, seen: Look, standing: Standing, sentence: str, runs: Sequence[tuple[Case, str]]
+    page: Page, seen: Look, span: Span, sentence: str, runs: Sequence[tuple[Case, str]]
 ) -> list[str]:
     """The day's sentence, then each of its runs in its own; of many, those that did not succeed."""
-    lines = [*page.paragraph(sentence), ""]
-    everything = len(runs) <= DAY_MOST
+    listed = []
     for case, said in runs:
-        window = case.window
-        if window is not None and (everything or window.state is not WindowState.SUCCEEDED):
-            name = f"{local(window.expected_at, seen.zone):%H:%M}"
-            rest = said.removeprefix(f"{standing.name} ")
-            lines += page.entries([(name, rest)], TONES.get(window.state, ""))
-    day = f"{local(runs[0][0].window.expected_at, seen.zone):%Y-%m-%d}" if runs[0][0].window else ""
-    return [*lines, "", *page.paragraph(f"Next: dotagent why {standing.name} {day}T…")]
+        window, name = case.window, case.standing.name
+        assert window is not None
+        if len(runs) <= DAY_MOST or window.state is not WindowState.SUCCEEDED:
+            at = clock(window.expected_at, span.first_at, seen.zone)
+            listed.append((window, at, said.removeprefix(f"{name} ")))
+    column = page.column([at for _, at, _ in listed])
+    lines = [*page.paragraph(sentence), ""]
+    for window, at, said in listed:
+        lines += page.entries([(at, said)], TONES.get(window.state, ""), column=column)
+    worst = next((w for w, _, _ in reversed(listed) if w.state in BAD), listed[-1][0])
+    name = runs[0][0].standing.name
+    return [*lines, "", *page.paragraph(f"Next: dotagent why {name} {worst.id}")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,11 +74,20 @@ class _Evidence:
     seen: Look
     case: Case
 
-    def at(self, at: int | None) -> str:
-        return "" if at is None else clock(at, self.seen.now, self.seen.zone)
+    def at(self, at: int) -> str:
+        """To the second; with its date, where that is not the date of the run."""
+        then = local(at, self.seen.zone)
+        day = local(self._begin(), self.seen.zone).date()
+        return f"{then:%H:%M:%S}" if then.date() == day else f"{then:%Y-%m-%d %H:%M:%S}"
 
     def exact(self, at: int) -> str:
         return f"{local(at, self.seen.zone):%Y-%m-%d %H:%M:%S}"
+
+    def _begin(self) -> int:
+        """When what the case is about was meant to begin."""
+        if self.case.window is not None:
+            return self.case.window.expected_at
+        return self.case.attempts[0].started_at if self.case.attempts else self.seen.now
 
     def blocks(self) -> list[tuple[str, list[str]]]:
         """Title and lines of each."""
@@ -83,7 +99,7 @@ class _Evidence:
             ("Run", page.entries(window)),
             ("Attempts", page.entries([self._attempt(attempt) for attempt in case.attempts])),
             ("Last words", [line for line in output if line.strip()]),
-            ("Told", [line for news in case.news for line in self._news(news)]),
+            ("Told", self._told()),
             ("Outage", page.entries(self._outage())),
             ("Nothing could be started", page.entries(self._away())),
         ]
@@ -92,14 +108,14 @@ class _Evidence:
         planned = self.exact(window.expected_at)
         if window.expected_to is not None:
             planned += f" to {self.exact(window.expected_to)} ({window.count} runs)"
-        entries = [("planned for", planned), ("noticed", self.exact(window.planned_at))]
-        if window.count == 1:
-            entries.append(("start by", self.exact(window.deadline_at)))
+        entries = [("planned for", planned), ("noticed", self.at(window.planned_at))]
+        if window.expected_to is None:
+            entries.append(("start by", self.at(window.deadline_at)))
         if window.next_at is not None:
-            entries.append(("next try", self.exact(window.next_at)))
+            entries.append(("next try", self.at(window.next_at)))
         state = NAMES[window.state]
         if window.closed_at is not None:
-            state = f"{state} {self.exact(window.closed_at)}"
+            state = f"{state} {self.at(window.closed_at)}"
         entries.append(("state", state))
         if window.reason:
             entries.append(("reason", one_line(window.reason)))
@@ -107,33 +123,36 @@ class _Evidence:
 
     def _attempt(self, attempt: Attempt) -> Entry:
         kind = "" if attempt.kind.value == "window" else f"{attempt.kind.value} run, "
-        started = f"{kind}{self.exact(attempt.started_at)}"
+        started = f"{kind}{self.at(attempt.started_at)}"
         name = str(attempt.number)
         if attempt.ended_at is None:
-            return name, f"{started}  runs for {human(self.seen.now - attempt.started_at)}"
+            return name, f"{started} and running for {human(self.seen.now - attempt.started_at)}"
         took = human(attempt.ended_at - attempt.started_at)
-        return name, f"{started}  {one_line(attempt.words)}, after {took}"
+        return name, f"{started} {one_line(attempt.words)}, after {took}"
 
-    def _news(self, news: News) -> list[str]:
-        event = news.event
-        style = "good" if event.kind.value in ("success", "recovered") else "bad"
-        head = (event.kind.value, f"{self.exact(event.at)}  {line_of(event, self.seen.zone)}")
-        told = [self._telling(telling) for telling in news.told]
-        nobody = [("nobody", "asked for this")]
-        return [
-            *self.page.entries([(head[0], one_line(head[1]))], style),
-            *self.page.entries(told or nobody, indent=4),
-        ]
+    def _told(self) -> list[str]:
+        """Each event in the words of its message, and below it who was told."""
+        page, lines = self.page, []
+        kinds = page.column([news.event.kind.value for news in self.case.news])
+        names = page.column([one_line(t.name) for n in self.case.news for t in n.told], indent=4)
+        for news in self.case.news:
+            event = news.event
+            style = "good" if event.kind in GOOD_NEWS else "bad"
+            text = f"{self.at(event.at)} {one_line(line_of(event, self.seen.zone))}"
+            told = [self._telling(telling) for telling in news.told]
+            lines += page.entries([(event.kind.value, text)], style, column=kinds)
+            lines += page.entries(told or [("nobody", "asked for this")], indent=4, column=names)
+        return lines
 
     def _telling(self, told: Telling) -> Entry:
-        bits = [f"{told.state.value} {self.at(told.ended_at)}".rstrip()]
+        ended = "" if told.ended_at is None else f" {self.at(told.ended_at)}"
+        bits = [f"{told.state.value}{ended}"]
         if told.reason:
             bits.append(one_line(told.reason))
         if told.next_at is not None and told.next_at > self.seen.now:
             bits.append(f"next try {self.at(told.next_at)}")
-        tries = [self._send(send) for send in told.sends]
-        if len(tries) > 1 or (tries and told.state.value != "sent"):
-            bits.append(f"tries: {', '.join(tries)}")
+        if len(told.sends) > 1 or (told.sends and told.state is not DeliveryState.SENT):
+            bits.append(f"tries: {', '.join(self._send(send) for send in told.sends)}")
         return one_line(told.name), "; ".join(bits)
 
     def _send(self, send: Sending) -> str:
@@ -145,11 +164,14 @@ class _Evidence:
         outage = self.case.outage
         if outage is None:
             return []
-        end = "not over yet"
-        if outage.closed_at is not None:
-            end = f"over {self.at(outage.closed_at)} by {outage.closed_by}"
-        cost = f"{outage.failures} failed attempts, {outage.windows} lost runs"
-        return [("since", f"{self.exact(outage.opened_at)}; {cost}; {end}")]
+        failed = count(outage.failures, "failed attempt")
+        entries = [
+            ("since", self.at(outage.opened_at)),
+            ("cost", f"{failed}, {count(outage.windows, 'lost run')}"),
+        ]
+        if outage.closed_at is None:
+            return [*entries, ("ended", "not yet")]
+        return [*entries, ("ended", f"{self.at(outage.closed_at)} ({outage.closed_by})")]
 
     def _away(self) -> list[Entry]:
         window = self.case.window

@@ -12,7 +12,16 @@ from typing import Any
 
 from dotagent.core import exits
 from dotagent.core.decide import GOOD, Close, Judgement, Verdict, Wait
-from dotagent.core.model import Blocked, Event, Kind, TimedOut, WindowState
+from dotagent.core.model import (
+    Blocked,
+    Event,
+    Exit,
+    Kind,
+    Lost,
+    NotStarted,
+    TimedOut,
+    WindowState,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +196,7 @@ def _facts(
         "max": told.max_attempts,
         "words": judgement.words,
         "code": exits.legacy_code(exit),
-        "duration_ms": told.ended_at - told.started_at,
+        "duration_ms": _lasted(exit, told),
         "expected_at": told.expected_at,
         "manual": told.manual,
         **_outage_facts(outage),
@@ -199,6 +208,11 @@ def _facts(
     if told.caught_up is not None:
         facts["caught_up"] = asdict(told.caught_up)
     return facts
+
+
+def _lasted(exit: Exit, told: Told) -> int | None:
+    """How long it ran, where that is known: what was lost ended nobody knows when."""
+    return None if isinstance(exit, NotStarted | Lost) else told.ended_at - told.started_at
 
 
 def _outage_facts(outage: OutageSoFar | None) -> dict[str, Any]:

@@ -107,7 +107,8 @@ def _next(facts: Facts, at: int, zone: tzinfo) -> str:
 
 
 def _attempt_failed(facts: Facts, at: int, zone: tzinfo) -> str:
-    took = f" after {human(facts['duration_ms'])}" if facts["code"] not in (126, 127) else ""
+    lasted_ms = facts["duration_ms"]
+    took = "" if lasted_ms is None else f" after {human(lasted_ms)}"
     return (
         f"{_which(facts)} failed, {facts['words']}{took} on host {facts['host']}"
         f"{_next(facts, at, zone)}"

@@ -1,4 +1,4 @@
-"""Spans of time in the words of a message: ``4.2 s``, ``1 h 20 min``, ``2 days 3 h``.
+"""Spans and counts in the words of a message: ``4.2 s``, ``1 h 20 min``, ``2 runs``.
 
 Imported by the hot commands: no regular expressions here. The written form, ``1h30m``, and its
 reader are in ``core/duration.py``.
@@ -32,6 +32,11 @@ def human(ms: int) -> str:
         return _pair(f"{hours} h", rest // MINUTE_MS, "min")
     days, rest = divmod(ms, DAY_MS)
     return _pair("1 day" if days == 1 else f"{days} days", rest // HOUR_MS, "h")
+
+
+def count(number: int, noun: str) -> str:
+    """``1 run``, ``2 runs``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _pair(large: str, small: int, unit: str) -> str:

@@ -116,4 +116,5 @@ def fingerprint(home_key: bytes, driver: str, address: Mapping[str, Any]) -> str
     """HMAC-SHA-256 under the home's own key of driver and resolved address: equal where the
     destination is the same, and useless to whoever reads the database."""
     text = json.dumps([driver, dict(address)], sort_keys=True, ensure_ascii=False, default=str)
-    return hmac.new(home_key, text.encode(), hashlib.sha256).hexdigest()[:32]
+    data = text.encode("utf-8", "surrogatepass")  # an environment variable may be no text
+    return hmac.new(home_key, data, hashlib.sha256).hexdigest()[:32]

@@ -1,7 +1,7 @@
 """Why an agent ran or did not, and who was told: one sentence for every state of a window.
 
 Pure: a ``Case``, the time and the zone in; a sentence out, which starts with the schedule's name
-and ends with its only full stop. Whoever shows a run in words shows this sentence.
+and ends with a full stop. Whoever shows a run in words shows this sentence.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dotagent.core.decide import GOOD, Verdict
 from dotagent.core.fit import shorten
 from dotagent.core.model import AttemptKind, WindowState
 from dotagent.core.moment import clock, local, when
-from dotagent.core.span import human
+from dotagent.core.span import count, human
 from dotagent.core.told import telling
 
 DAEMON = "daemon"
@@ -51,13 +51,19 @@ def day_sentence(
         ours = [window for window in windows if window.state is state]
         if not ours:
             continue
-        at = ", ".join(f"{local(window.expected_at, zone):%H:%M}" for window in ours[:3])
+        at = ", ".join(_instants(window, first_at, zone) for window in ours[:3])
         more = f" and {len(ours) - 3} more" if len(ours) > 3 else ""
-        when = "" if state is WindowState.SUCCEEDED else f" ({at}{more})"
-        parts.append(f"{sum(window.count for window in ours)} {name}{when}")
-    total = sum(window.count for window in windows)
+        which = "" if state is WindowState.SUCCEEDED else f" ({at}{more})"
+        parts.append(f"{sum(window.count for window in ours)} {name}{which}")
     day = f"{local(first_at, zone):%a %Y-%m-%d}"
-    return f"{standing.name} had {total} runs on {day}: {', '.join(parts)}."
+    return f"{standing.name} had these runs on {day}: {', '.join(parts)}."
+
+
+def _instants(window: Window, day_at: int, zone: tzinfo) -> str:
+    first = clock(window.expected_at, day_at, zone)
+    if window.expected_to is None or window.count == 1:
+        return first
+    return f"{first} to {clock(window.expected_to, day_at, zone)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,8 +116,9 @@ class _Words:
         if self.case.actor == DAEMON:
             return "although a daemon runs"
         away = next((a for a in self.case.away if a.to_at >= self.now), None)
-        since = f" since {self.at(away.from_at)}" if away is not None else ""
-        return f"because no daemon runs{since}"
+        if away is None:
+            return "because no daemon runs"
+        return f"because no daemon has run since {self.at(away.from_at)}"
 
     # ----------------------------------------------------------------------------------- the run
 
@@ -146,9 +153,9 @@ class _Words:
     def _which(self, window: Window) -> str:
         if window.expected_to is None or window.count == 1:
             return f"the {self.at(window.expected_at)} run"
-        count = str(window.count) if window.exact else f"more than {window.count}"
+        several = str(window.count) if window.exact else f"more than {window.count}"
         first, last = self.at(window.expected_at), self.at(window.expected_to)
-        return f"{count} runs ({first} to {last})"
+        return f"{several} runs ({first} to {last})"
 
     # --------------------------------------------------------------------------------- successes
 
@@ -164,10 +171,10 @@ class _Words:
         warned = f" ({self._result(last)})" if last.verdict is Verdict.WARNED else ""
         stood_in = ""
         if window.caught_up:
-            stood_in = f", and stood in for {_count(window.caught_up, 'older run')}"
+            stood_in = f", and stood in for {count(window.caught_up, 'older run')}"
         if window.attempts > 1:
             failed = self._last((Verdict.FAILED,))
-            tries = _count(window.attempts - 1, "failed attempt")
+            tries = count(window.attempts - 1, "failed attempt")
             how = f" ({self._result(failed)})" if failed is not None else ""
             at = self.when(last.ended_at)
             return f"{done} on attempt {last.number}, {at}{warned}, after {tries}{how}{stood_in}"
@@ -191,7 +198,7 @@ class _Words:
     def _given_up(self, window: Window) -> str:
         failed = self._last((Verdict.FAILED,))
         result = f" ({self._result(failed)})" if failed is not None else ""
-        tries = _count(window.attempts, "attempt")
+        tries = count(window.attempts, "attempt")
         return f"gave up {self._which(window)} after {tries}{result}{self._given_up_why(window)}"
 
     def _given_up_why(self, window: Window) -> str:
@@ -369,10 +376,6 @@ class _Words:
         if best is None:
             return ""
         return f"{best.why} from {self.at(best.from_at)} to {self.at(best.to_at)}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _clause(text: str) -> str:

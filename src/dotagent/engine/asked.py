@@ -140,10 +140,13 @@ class Asked:
         """The manifest to run, its hash and its folder: an adopted one, or the file that the
         request names together with its hash (``./agents`` of the person who asks)."""
         parts, name = self._engine.parts, args["agent"]
-        if args.get("path"):
-            return await self._visit(args["path"], args["sha256"])
         row = look.agent(parts.reader, name)
         if row is None or row["gone_at"] is not None:
+            row = None
+        # Who asked may have looked before we had: a file of the home is not a visitor.
+        if args.get("path") and (row is None or row["path"] != args["path"]):
+            return await self._visit(args["path"], args["sha256"])
+        if row is None:
             raise NotFound(f"there is no agent {name!r}", "See: dotagent status")
         manifest = self._engine.catalogue.manifest(name, row["sha256"])
         return manifest, row["sha256"], os.path.dirname(row["path"])
@@ -199,8 +202,9 @@ class Asked:
     # ------------------------------------------------------------------------------------ the rest
 
     async def _tick(self, request: Request, args: Mapping[str, Any]) -> Answer | None:
-        if self._engine.mode.plan:
+        if request.id != self._engine.mode.own:  # else all files have just been read
             await self._engine.reload()
+        if self._engine.mode.plan:
             return {}
         parts = self._engine.parts
         await parts.commit(lambda tx: requests.take(tx, parts.actor, request.id))

@@ -33,6 +33,9 @@ SENDS_AT_ONCE = 256
 LOOK_AGAIN_MS = 1_000
 BUSY_MS = 1_000
 """When to try again what the store would not take."""
+END_MS = 20_000
+"""How long interrupted attempts may take to die and to settle, in a store that may be in trouble;
+what has not settled by then is settled as lost by the next holder."""
 SEND_GRACE_MS = 3_000
 """How long a planned stop waits for answers; what has none by then is sent again, flagged."""
 
@@ -118,9 +121,7 @@ class Engine:
     def unfinished(self) -> Unfinished:
         """What a stop has to wait for."""
         runs = [f"{each.run.agent}/{each.run.schedule_id}" for each in self.attempts.values()]
-        return Unfinished(
-            runs=sorted(runs), sends=self._sending, grace_ms=self.mode.stop_grace_ms
-        )
+        return Unfinished(runs=sorted(runs), sends=self._sending, grace_ms=self.mode.stop_grace_ms)
 
     @property
     def stopping(self) -> bool:
@@ -297,9 +298,10 @@ class Engine:
             self._poke.clear()
             await self._sleep(clock.now() + deadline - clock.monotonic())
         self._interrupt(self._stopping or "dotagent ends")
-        while self.attempts:
+        deadline = clock.monotonic() + END_MS
+        while self.attempts and clock.monotonic() < deadline:
             self._poke.clear()
-            await self._sleep(None)
+            await self._sleep(clock.now() + deadline - clock.monotonic())
         while self._tasks and self._failure is None:
             left_ms = sends_until - clock.monotonic()
             if self.stopping and left_ms <= 0:

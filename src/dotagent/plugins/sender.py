@@ -8,13 +8,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from dotagent.core.model import Outcome, RejectMessage, Retry, Sent, Unknown
 from dotagent.core.secret import Redactor
+from dotagent.core.shapes import FileName, JsonData
 from dotagent.plugins import client, find
 from dotagent.plugins.client import Answer, End, PluginKind
 from dotagent.ports import Parcel, Speak
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The keys of ``driver = "plugin"`` (contract §9)."""
+
+    name: FileName
+    config: JsonData = None
 
 
 class PluginSender:

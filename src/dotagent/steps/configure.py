@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from dotagent.core import events
@@ -63,10 +64,11 @@ def _last_good(path: str, drivers: Drivers) -> Config:
 async def configure(parts: Parts, drivers: Drivers, env: Mapping[str, str]) -> tuple[Parts, Config]:
     """Read both files, commit what changed; the parts with the new secrets and notifiers."""
     reading = read(parts.paths.config, parts.paths.good_config, drivers)
-    if reading.good and reading.data is not None:
-        goodcopy.write(parts.paths.good_config, reading.data)
-    elif reading.good:
-        goodcopy.forget(parts.paths.good_config)
+    with suppress(OSError):  # a full disk: the file itself is good, and the older copy stands
+        if reading.good and reading.data is not None:
+            goodcopy.write(parts.paths.good_config, reading.data)
+        elif reading.good:
+            goodcopy.forget(parts.paths.good_config)
     config = reading.config
     loaded = secrets.load(parts.paths, config.secrets_file or "", env)
     routes = tuple(of_notifiers(config.notifiers, parts.home_key, parts.addressed))

@@ -6,6 +6,7 @@ adopts it, so that what runs is always there; one that is wrong changes nothing 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -42,6 +43,8 @@ class Sight:
 SETTLE_MS = 1_000
 """A bad file that was written this short a time ago may be half there: it is looked at again
 before it is believed."""
+KEEP_AGAIN_MS = 30_000
+"""When a copy that could not be kept is tried again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,18 +65,36 @@ class Survey:
 
 
 async def discover(parts: Parts, drivers: Drivers, roots: Sequence[str]) -> int | None:
-    """Look into all roots, adopt what changed. Returns when to look again, where a file may be
-    only half written."""
-    seen = survey(parts.reader, drivers, roots, parts.clock.now())
+    """Look into all roots, adopt what changed. Returns when to look again without being told,
+    where a file may be only half written or a copy could not be kept."""
+    # Thousands of new manifests, or a slow disk, must not hold up what runs.
+    seen, agents = await asyncio.to_thread(_look_and_keep, parts, drivers, roots)
+    found = seen.found(agents)
+    await parts.commit(lambda tx: adopt.adopt(tx, parts.actor, parts.clock.now(), found))
+    if len(agents) < len(seen.adopting):
+        return parts.clock.now() + KEEP_AGAIN_MS
+    return parts.clock.now() + SETTLE_MS if seen.half_there else None
+
+
+def _look_and_keep(
+    parts: Parts, drivers: Drivers, roots: Sequence[str]
+) -> tuple[Survey, list[AgentRows]]:
+    """The survey, and what of it may be adopted: what has a good copy to run from."""
+    reader = parts.store.read()
+    try:
+        seen = survey(reader, drivers, roots, parts.clock.now())
+    finally:
+        reader.close()
     agents = []
     for sight in seen.adopting:
         assert sight.data is not None
         assert sight.manifest is not None
-        goodcopy.write(parts.paths.good_manifest(sight.manifest.agent.name), sight.data)
+        try:
+            goodcopy.write(parts.paths.good_manifest(sight.manifest.agent.name), sight.data)
+        except OSError:
+            continue  # a full disk: what ran goes on, and this is looked at again
         agents.append(agent_rows(parts, sight.manifest, sight.row.path, sight.row.sha256))
-    found = seen.found(agents)
-    await parts.commit(lambda tx: adopt.adopt(tx, parts.actor, parts.clock.now(), found))
-    return parts.clock.now() + SETTLE_MS if seen.half_there else None
+    return seen, agents
 
 
 def survey(reader: Reader, drivers: Drivers, roots: Sequence[str], now: int | None) -> Survey:
@@ -114,11 +135,19 @@ def _look(candidate: Candidate, row: FileRow | None, drivers: Drivers) -> Sight:
 def _settled(
     seen: Sequence[Sight], known: Mapping[str, FileRow], now: int
 ) -> tuple[list[Sight], bool]:
-    """All but those that may be half written: of these what was known of them before stands."""
-    half = [sight for sight in seen if _half_written(sight, now)]
-    before = [known.get(sight.row.path) for sight in half]
-    kept = [Sight(row=row) for row in before if row is not None]
-    return [*(sight for sight in seen if sight not in half), *kept], bool(half)
+    """All but those that may be half written: of these what was known of them before stands. And
+    whether there are any."""
+    settled = []
+    half_there = False
+    for sight in seen:
+        before = known.get(sight.row.path)
+        if not _half_written(sight, now):
+            settled.append(sight)
+            continue
+        half_there = True
+        if before is not None:
+            settled.append(Sight(row=before))
+    return settled, half_there
 
 
 def _half_written(sight: Sight, now: int) -> bool:

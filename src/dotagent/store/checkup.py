@@ -97,7 +97,8 @@ def known(reader: Reader, now: int) -> Known:
     files = reader.execute("SELECT path, agent FROM manifests WHERE agent IS NOT NULL")
     late = reader.execute(
         "SELECT count(*) AS late, min(next_due_at) AS since_at FROM schedules"
-        " WHERE gone_at IS NULL AND held_at IS NULL AND next_due_at < ?",
+        " WHERE gone_at IS NULL AND held_at IS NULL AND planned_through IS NOT NULL"
+        " AND next_due_at < ?",
         (now - LATE_MS,),
     ).fetchone()
     last = reader.execute("SELECT role FROM holders ORDER BY epoch DESC LIMIT 1").fetchone()

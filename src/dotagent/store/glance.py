@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     Value = str | int | None
 
 # What is listed. A column that ends in ``_at`` is an instant, one that begins with ``is_`` a truth,
-# ``problems`` is JSON itself.
+# ``problems`` is JSON itself. Bare columns beside a ``min()`` are those of its row
+# (https://www.sqlite.org/lang_select.html#bareagg).
 
 SCHEDULES = """
 SELECT s.agent, s.id AS schedule,
@@ -67,16 +68,19 @@ ORDER BY t.parked_at IS NULL, t.name, agent
 """
 
 MANIFESTS = """
-SELECT m.path, m.agent, m.shadowed_by, g.name IS NOT NULL AS is_running,
-       count(p.value) AS problem_count,
-       ltrim(p.value ->> 'path' || ': ' || (p.value ->> 'message'), ': ') AS first_problem,
-       CASE WHEN p.value IS NULL THEN '[]' ELSE json_group_array(json(p.value)) END AS problems,
-       min(p.key)
-FROM manifests m
-LEFT JOIN json_each(m.problems) p ON p.value ->> 'fatal'
-LEFT JOIN agents g ON g.name = m.agent AND g.path = m.path AND g.gone_at IS NULL
-WHERE m.fatal OR m.shadowed_by IS NOT NULL
-ORDER BY m.path
+SELECT path, agent, shadowed_by, is_running, problem_count,
+       ltrim(key_path || ': ' || message, ': ') AS first_problem,
+       CASE WHEN problem_count > 0 THEN listed ELSE '[]' END AS problems
+FROM (
+  SELECT m.path, m.agent, m.shadowed_by, g.name IS NOT NULL AS is_running,
+         count(p.key) AS problem_count, min(p.key), json_group_array(json(p.value)) AS listed,
+         json_extract(p.value, '$.path') AS key_path, json_extract(p.value, '$.message') AS message
+  FROM manifests m
+  LEFT JOIN agents g ON g.name = m.agent AND g.path = m.path AND g.gone_at IS NULL
+  LEFT JOIN json_each(m.problems) p ON json_extract(p.value, '$.fatal')
+  WHERE m.fatal OR m.shadowed_by IS NOT NULL
+  GROUP BY m.path)
+ORDER BY path
 """
 
 TROUBLES = """
@@ -106,6 +110,9 @@ LISTS = {
     "troubles": TROUBLES,
 }
 
+FOREIGN = ("reason", "last_result", "name", "parked_why", "first_problem", "why")
+"""Columns that may hold what an agent, a service or a file said."""
+
 
 class Glance:
     """One snapshot: a list of rows for each of ``LISTS``, and ``counts``, by name."""
@@ -118,10 +125,16 @@ class Glance:
         row = db.execute(COUNTS).fetchone()
         self.counts: dict[str, int] = {name: row[name] for name in row.keys()}  # noqa: SIM118
 
-    def json(self, head: "Mapping[str, Value]", iso: "Callable[[int], str]") -> str:
+    def json(
+        self,
+        head: "Mapping[str, Value]",
+        iso: "Callable[[int], str]",
+        plain: "Callable[[str], str]",
+    ) -> str:
         """The same as JSON, behind what ``head`` says (its ``daemon`` is JSON already); instants as
-        ``iso`` writes them."""
+        ``iso`` writes them, foreign text as ``plain`` does."""
         db = self._db
+        db.create_function("plain", 1, lambda text: None if text is None else plain(text))
         db.create_function("iso", 1, lambda at: None if at is None else iso(at))
         parts = [
             f"'{name}', " + (f"json(:{name})" if name == "daemon" else f":{name}") for name in head
@@ -159,4 +172,6 @@ def _member(name: str) -> str:
         return f"'{name[:-3]}', iso({name})"
     if name.startswith("is_"):
         return f"'{name[3:]}', json(CASE WHEN {name} THEN 'true' ELSE 'false' END)"
+    if name in FOREIGN:
+        return f"'{name}', plain({name})"
     return f"'{name}', json({name})" if name == "problems" else f"'{name}', {name}"

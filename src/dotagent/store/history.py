@@ -12,6 +12,7 @@ from sqlite3 import Row
 
 from dotagent.core.case import Attempt, Away, Case, Outage, Standing, Window
 from dotagent.core.decide import Verdict
+from dotagent.core.fit import clean
 from dotagent.core.model import AttemptKind, WindowState
 from dotagent.core.past import Span
 from dotagent.store.news import news
@@ -186,7 +187,7 @@ def _busy_with(reader: Reader, standing: Standing) -> AttemptKind | None:
 
 
 def _attempt(row: Row) -> Attempt:
-    printed = (row["stderr_tail"].strip() or row["stdout_tail"].strip()).splitlines()
+    printed = clean(row["stderr_tail"].strip() or row["stdout_tail"]).strip().split("\n")
     summary = json.loads(row["result"]).get("summary")
     failed = row["verdict"] == Verdict.FAILED
     return Attempt(
@@ -197,8 +198,8 @@ def _attempt(row: Row) -> Attempt:
         ended_at=row["ended_at"],
         verdict=Verdict(row["verdict"]) if row["verdict"] is not None else None,
         words=row["words"] or "",
-        said=str(summary or (printed[-1] if printed and failed else "")),
-        output=tuple(printed[-TAIL_LINES:]),
+        said=clean(str(summary or "")) or (printed[-1] if failed else ""),
+        output=tuple(line for line in printed[-TAIL_LINES:] if line.strip()),
     )
 
 

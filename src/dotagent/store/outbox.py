@@ -124,9 +124,6 @@ def _quiet_recovery(tx: Tx, row: Row) -> bool:
     return failures is not None and failures["all_"] > 0 and failures["all_"] == failures["quiet"]
 
 
-
-
-
 def _take(tx: Tx, actor: Actor, now: int, row: Row) -> Claim:
     number = row["tries"] + 1
     tx.run(

@@ -93,8 +93,8 @@ def latest(reader: Reader, states: Sequence[DeliveryState], limit: int) -> list[
 
 
 def count(reader: Reader, states: Sequence[DeliveryState]) -> int:
-    """How many deliveries are in any of ``states``."""
-    wanted = ",".join(f"'{state}'" for state in states)
+    """How many deliveries are in any of ``states`` (none: in any state)."""
+    wanted = ",".join(f"'{state}'" for state in states or DeliveryState)
     found = reader.execute(f"SELECT count(*) FROM deliveries WHERE state IN ({wanted})")
     return int(found.fetchone()[0])
 

@@ -1,7 +1,7 @@
 """A copy of the present in memory: what planning looks at and writes to, without the past.
 
 For whoever asks what would happen: the same functions decide on the same rows, and nothing of it
-touches the home. Invariant: looking leaves no file behind, not even SQLite's own.
+touches the home. Invariant: looking leaves no file behind that was not there, not even SQLite's.
 """
 
 from __future__ import annotations

@@ -91,3 +91,11 @@ def told(reader: Reader, agent: str) -> list[Event]:
         (agent,),
     ).fetchall()
     return [look.event(reader, row["seq"])[0] for row in rows]
+
+
+def unfinished(reader: Reader) -> list[tuple[str, int | None, int | None]]:
+    """Attempts that have not ended: the marker that their processes bear, the leader's pid and
+    start time."""
+    home_id, _ = look.home(reader)
+    rows = reader.execute("SELECT id, pid, started_ticks FROM attempts WHERE ended_at IS NULL")
+    return [(f"{home_id}-{row['id']}", row["pid"], row["started_ticks"]) for row in rows]

@@ -22,8 +22,8 @@ DEAD = (b"Z", b"X", b"x")
 MAX_ENVIRON = 8 * 1024 * 1024
 """More than the kernel lets a program be started with (execve(2), three quarters of 8 MiB)."""
 
-EXEC_LOOKS = 5
-EXEC_S = 0.001
+EXEC_LOOKS = 50
+EXEC_S = 0.0005
 """While a process executes another program its environment reads as empty: we look again."""
 
 
@@ -88,11 +88,11 @@ class ProcTable:
                 yield row
 
     def bears(self, pid: int, entry: bytes) -> bool:
-        for _ in range(EXEC_LOOKS):
+        for look in range(EXEC_LOOKS):
             environ = self._read(f"{pid}/environ", MAX_ENVIRON)
-            if environ or not self._has_memory(pid):
-                return bool(entry) and entry in environ.split(b"\0")
-            time.sleep(EXEC_S)
+            if environ or not self._executes(pid):
+                return _holds_entry(environ, entry)
+            time.sleep(EXEC_S * (1 + look % 5))  # out of step with whatever repeats
         return False
 
     def holds(self, pid: int, pipes: frozenset[int]) -> bool:
@@ -103,17 +103,21 @@ class ProcTable:
         except OSError:
             return False
 
-    def _has_memory(self, pid: int) -> bool:
-        """Whether it has an address space: kernel threads and zombies have none."""
+    def _executes(self, pid: int) -> bool:
+        """Whether it may be amid execve(2): it has memory, as kernel threads and zombies have not,
+        but no environment yet. What we may not read shows neither."""
         fields = self._stat(pid)
-        return fields is not None and fields[20] != b"0"
+        if fields is None or not os.access(f"{self._root}/{pid}/environ", os.R_OK):
+            return False
+        memory, begin, end = fields[20], fields[47], fields[48]
+        return memory != b"0" and (end == b"0" or begin != end)
 
     def _stat(self, pid: int) -> list[bytes] | None:
         """The fields of ``stat`` from the third, the state, on."""
         data = self._read(f"{pid}/stat", 4096)
         # The second field is the program's name in brackets, and may hold brackets and spaces.
         fields = data[data.rfind(b")") + 1 :].split()
-        return fields if len(fields) > 20 else None
+        return fields if len(fields) > 48 else None
 
     def _read(self, name: str, limit: int) -> bytes:
         try:
@@ -129,6 +133,14 @@ class ProcTable:
             return b""
         finally:
             os.close(file)
+
+
+def _holds_entry(environ: bytes, entry: bytes) -> bool:
+    """Whether the entry is there. bash, while it starts, has a NUL for the ``=`` in place."""
+    if not entry:
+        return False
+    whole = b"\0" + environ + b"\0"
+    return any(b"\0" + form + b"\0" in whole for form in (entry, entry.replace(b"=", b"\0", 1)))
 
 
 class PsTable:

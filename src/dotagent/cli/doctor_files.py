@@ -1,0 +1,186 @@
+"""Every file that a person writes, read now: manifests of all roots, config.toml, the secrets.
+
+Decides nothing that discovery decides otherwise: the same scan, the same reader, the same order
+between equal names. Writes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from dotagent import app
+from dotagent.cli.doctor_agent import World, check_agent, check_notifiers
+from dotagent.core import toml
+from dotagent.core.config import Config
+from dotagent.core.errors import HomeError
+from dotagent.core.manifest import Manifest, read_manifest
+from dotagent.core.model import Problem
+from dotagent.core.problems import quoted
+from dotagent.steps import configure
+from dotagent.store.checkup import Known
+from dotagent.system import discovery, goodcopy
+from dotagent.system.discovery import Candidate
+from dotagent.system.paths import Paths
+from dotagent.system.secrets import Secrets
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class File:
+    """A manifest as it lies there now. ``manifest`` is None where a problem is fatal."""
+
+    path: str
+    root: str
+    data: bytes = b""
+    manifest: Manifest | None = None
+    problems: tuple[Problem, ...] = ()
+
+
+# --------------------------------------------------------------------------------------- manifests
+
+
+def read_all(roots: Sequence[str], scheduled: Sequence[str]) -> tuple[list[File], list[Problem]]:
+    """Every manifest of the roots, in the order that decides between equal names, and what kept
+    others from being read. A file that is reached twice, by way of a link, is no second one where
+    only people look (outside the ``scheduled`` roots)."""
+    scan = discovery.scan(roots)
+    files = []
+    seen: set[str] = set()
+    for candidate in scan.found:
+        real = os.path.realpath(candidate.path)
+        if candidate.root in scheduled or real not in seen:
+            files.append(_read(candidate))
+        seen.add(real)
+    return files, [_short(problem) for problem in scan.problems]
+
+
+def _read(candidate: Candidate) -> File:
+    reading = discovery.read(candidate)
+    if isinstance(reading, Problem):
+        return File(path=candidate.path, root=candidate.root, problems=(_short(reading),))
+    manifest, problems = read_manifest(reading.data, app.drivers())
+    return File(
+        path=candidate.path,
+        root=candidate.root,
+        data=reading.data,
+        manifest=manifest,
+        problems=tuple(replace(problem, file=candidate.path) for problem in problems),
+    )
+
+
+def _short(problem: Problem) -> Problem:
+    """Without the path in the message: it stands before it already."""
+    return replace(problem, message=problem.message.removeprefix(f"{problem.file} "))
+
+
+def judge(
+    files: Sequence[File], paths: Paths, known: Known, world: World, scheduled: Iterable[str]
+) -> Iterator[Problem]:
+    """What is wrong with each file, with all that it refers to. ``scheduled``: the roots that the
+    daemon looks into; what lies elsewhere is only run by hand."""
+    first: dict[str, File] = {}
+    ours = set(scheduled)
+    for file in files:
+        yield from file.problems
+        name = file.manifest.agent.name if file.manifest is not None else known.files.get(file.path)
+        if file.manifest is None:
+            yield from _last_good(file, paths, known)
+        else:
+            extra = check_agent(file.manifest, os.path.dirname(file.path), world)
+            enabled = file.manifest.agent.enabled
+            yield from _placed(file.path, file.data, extra, fatal=enabled)
+        if name is None:
+            continue
+        other = first.setdefault(name, file)
+        if other is not file:
+            again = _named_twice(name, other.path, scheduled=file.root in ours)
+            yield from _placed(file.path, file.data, again)
+
+
+def _named_twice(name: str, other: str, *, scheduled: bool) -> Iterator[Problem]:
+    yield Problem(
+        path="agent.name",
+        message=f"{quoted(name)} is also the name of {other}, and that one runs",
+        hint="give one of them another name",
+        fatal=scheduled,
+    )
+
+
+def _last_good(file: File, paths: Paths, known: Known) -> Iterator[Problem]:
+    """A bad file whose agent runs all the same."""
+    name = known.files.get(file.path)
+    agent = known.agents.get(name) if name is not None else None
+    if name is None or agent is None:
+        return
+    intact = _is_intact(paths.good_manifest(name), agent.sha256)
+    message = f"{name} keeps running on its last good copy"
+    if not intact:
+        message = f"the last good copy of {name} is missing or was changed: it cannot run"
+    yield Problem(path="", file=file.path, message=message, fatal=not intact)
+
+
+def _is_intact(path: str, sha256: str) -> bool:
+    try:
+        data = goodcopy.read(path)
+    except HomeError:
+        return False
+    return data is not None and hashlib.sha256(data).hexdigest() == sha256
+
+
+def _placed(
+    path: str, data: bytes, problems: Iterable[Problem], *, fatal: bool = True
+) -> Iterator[Problem]:
+    """The problems with file and line; of what is switched off none is more than a warning."""
+    found = list(problems)
+    document = toml.read(data) if found else None
+    if isinstance(document, toml.Document):
+        found = list(replace(document, notes=()).settle(found))
+    for problem in found:
+        yield replace(problem, file=path, fatal=problem.fatal and fatal)
+
+
+def lost(roots: Sequence[str], known: Known, paths: Paths, here: str | None) -> Iterator[Problem]:
+    """Roots that are not there: their agents are held now, or DOTAGENT_ROOT names them for
+    nothing. ``here``: the folder whose ``agents`` need not be there."""
+    may_lack = {paths.agents, os.path.join(here or "", "agents")}
+    for root in roots:
+        if os.path.isdir(root):
+            continue
+        held = sorted(name for name, agent in known.agents.items() if agent.root == root)
+        if held:
+            message = f"the folder is not there; held until it is back: {', '.join(held)}"
+            yield Problem(path="", file=root, message=message)
+        elif root not in may_lack:
+            message = "DOTAGENT_ROOT names this folder, but it is not there"
+            yield Problem(path="", file=root, message=message, fatal=False)
+
+
+# ---------------------------------------------------------------------------- config.toml, secrets
+
+
+def read_config(paths: Paths) -> configure.Reading:
+    """config.toml as it is now."""
+    return configure.read(paths.config, paths.good_config, app.drivers)
+
+
+def judge_config(reading: configure.Reading, paths: Paths, world: World) -> Iterator[Problem]:
+    """What is wrong with config.toml, and what its notifiers lack."""
+    for problem in reading.problems:
+        yield replace(problem, file=paths.config)
+    if reading.good:
+        extra = check_notifiers(reading.config.notifiers, world)
+        yield from _placed(paths.config, reading.data or b"", extra)
+    else:
+        what = "the last good configuration stays" if reading.config != Config() else "defaults are"
+        yield Problem(path="", file=paths.config, message=f"{what} in force", fatal=False)
+
+
+def judge_secrets(secrets: Secrets) -> Iterator[Problem]:
+    """Why the secrets file is refused, or what a person should know of it."""
+    if secrets.problem is not None:
+        problem = Problem(path="", file=secrets.path, message=secrets.problem, hint=secrets.hint)
+        yield _short(problem)
+    for warning in secrets.warnings:
+        yield _short(Problem(path="", file=secrets.path, message=warning, fatal=False))

@@ -1,0 +1,178 @@
+"""``daemon``: one to a home, orderly ends whatever comes, and faults without secrets."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sqlite3
+import stat
+from contextlib import closing
+from pathlib import Path
+
+from dotagent import app
+from dotagent.core.problems import quoted
+from dotagent.store.holders import DAEMON
+from dotagent.system.paths import Paths
+from dotagent.system.signals import INT, TERM, Signals
+from tests.cli.scene import DAILY, Gate, ntfy, rows
+from tests.support.daemon import READY, daemon, environment, run, start, write_agent
+
+
+def test_second_daemon_is_refused(home: Path) -> None:
+    """Exit 5, naming the holder and how to end it."""
+    with daemon(home) as first:
+        second = run(home, "daemon")
+
+    assert 5 == second.returncode
+    assert f"held by daemon, process {first.pid}" in second.stderr
+    assert f"kill {first.pid}" in second.stderr
+    assert "" == second.stdout
+
+
+def test_daemon_waits_for_a_command(home: Path) -> None:
+    """A command that holds the home is waited for, and named; then the daemon begins."""
+    gate = Gate(write_agent(home, "slow", script="echo begun; cat gate"))
+    with start(home, "run-now", "slow") as command:
+        assert command.stdout is not None
+        command.stdout.readline()
+        with start(home, "daemon") as waiting:
+            assert waiting.stdout is not None
+            said = waiting.stdout.readline()
+            gate.open()
+            ready = waiting.stdout.readline()
+            waiting.terminate()
+            waiting.communicate()
+
+    assert f"dotagent: waiting for run-now, process {command.pid}, to end\n" == said
+    assert ready.startswith(READY)
+    assert (0, 0) == (command.returncode, waiting.returncode)
+
+
+def test_daemon_goes_on_when_nobody_reads_it(home: Path) -> None:
+    """Its words may be lost; its end is orderly all the same."""
+    with start(home, "daemon") as deaf:
+        assert deaf.stdout is not None
+        deaf.stdout.readline()
+        deaf.stdout.close()
+        deaf.terminate()
+
+    assert 0 == deaf.returncode
+
+
+def test_signal_is_heard_while_it_waits(home: Path) -> None:
+    """A daemon that has not begun yet ends as orderly as one that has."""
+    gate = Gate(write_agent(home, "slow", script="echo begun; cat gate"))
+    with start(home, "run-now", "slow") as command:
+        assert command.stdout is not None
+        command.stdout.readline()
+        with start(home, "daemon") as waiting:
+            assert waiting.stdout is not None
+            waiting.stdout.readline()
+            waiting.terminate()
+            rest, said = waiting.communicate()
+        gate.open()
+
+    assert (0, "", "") == (waiting.returncode, rest, said)
+
+
+def test_signal_during_the_start_leads_to_an_orderly_end(home: Path) -> None:
+    """A SIGTERM from before the home was taken is heard once it is: the holder's row is closed, the
+    record says why, and nothing was started."""
+    write_agent(home, "a", '[[schedules]]\nid = "x"\nevery = "1h"\nrun_at_start = true\n')
+    env = environment(home)
+    signals = Signals(stops=(TERM, INT)).listen()
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        purpose = app.Purpose(role=DAEMON, plan=True)
+        paths = app.paths_of(env)
+        ready: list[str] = []
+        stopped = asyncio.run(
+            app.hold(paths, env, purpose, lambda: ready.append("ready"), signals=signals)
+        )
+    finally:
+        signals.restore()
+
+    assert ("SIGTERM", []) == (stopped, ready)
+    assert [("daemon", 1)] == rows(home, "SELECT role, ended_at IS NOT NULL FROM holders")
+    assert '"reason":"SIGTERM"' in Path(paths.audit).read_text()
+    assert [] == rows(home, "SELECT * FROM attempts")
+
+
+def test_stop_names_what_it_waits_for(home: Path) -> None:
+    """What runs may finish within the grace, and the daemon says what that is."""
+    (home / "config.toml").write_text('[daemon]\nstop_grace = "1m"\n')
+    gate = Gate(write_agent(home, "slow", DAILY, script="echo begun; cat gate"))
+    with daemon(home) as running, start(home, "run-now", "slow") as command:
+        assert command.stdout is not None
+        assert running.process.stdout is not None
+        command.stdout.readline()
+        os.kill(running.pid, signal.SIGTERM)
+        said = running.process.stdout.readline()
+        gate.open()
+        command.communicate()
+        status = running.process.wait()
+
+    assert "dotagent: stopping (SIGTERM): slow/daily may finish within 1 min\n" == said
+    assert (0, 0) == (status, command.returncode)
+    assert [("succeeded",)] == rows(home, "SELECT verdict FROM attempts")
+
+
+def test_second_signal_ends_the_waiting(home: Path) -> None:
+    """Whoever asks twice is in a hurry: what runs is interrupted at once."""
+    (home / "config.toml").write_text('[daemon]\nstop_grace = "1h"\n')
+    often = '[[schedules]]\nid = "x"\nevery = "1h"\nrun_at_start = true\n'
+    folder = write_agent(home, "slow", often, script="echo $$ > begun; cat gate")
+    Gate(folder)
+    begun = Gate(folder, "begun")
+    with daemon(home) as running:
+        assert running.process.stdout is not None
+        begun.path.read_text()
+        os.kill(running.pid, signal.SIGTERM)
+        running.process.stdout.readline()
+        status = running.stop(signal.SIGINT)
+
+    assert 0 == status
+    assert [("interrupted",)] == rows(home, "SELECT verdict FROM attempts")
+    assert [("waiting", 0)] == rows(home, "SELECT state, attempts FROM windows")
+
+
+def test_service_manager_is_told(home: Path, tmp_path: Path) -> None:
+    """systemd hears READY when the engine is about to run and STOPPING with the first signal."""
+    address = str(tmp_path / "notify")
+    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as manager:
+        manager.bind(address)
+        with daemon(home, env={"NOTIFY_SOCKET": address}) as running:
+            first = manager.recv(100)
+            running.stop()
+            second = manager.recv(100)
+
+    assert (b"READY=1", b"STOPPING=1") == (first, second)
+
+
+def test_fault_ends_it_with_a_message_and_no_secret(home: Path) -> None:
+    """A fault of dotagent itself: exit 1, one message for the person, the traceback in the log, and
+    in neither of them a value of the secrets file."""
+    secret = "hunter2-hunter2"
+    (home / "secrets.env").write_text(f"TOKEN={secret}\n")
+    (home / "secrets.env").chmod(0o600)
+    write_agent(home, "a", DAILY + ntfy("http://127.0.0.1:9"))
+    with daemon(home):
+        pass
+    with sqlite3.connect(home / "state" / "dotagent.db") as db:
+        broken = f'{{"type": {quoted(secret)}}}'
+        db.execute("UPDATE schedules SET definition = ?, next_due_at = 0", (broken,))
+    db.close()
+    ended = run(home, "daemon")
+
+    log = Path(Paths(str(home)).daemon_log)
+    text = log.read_text()
+    assert 1 == ended.returncode
+    assert "dotagent: a fault of dotagent itself has ended it" in ended.stderr
+    assert str(log) in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert "Traceback" in text
+    assert "[redacted]" in text
+    assert secret not in text + ended.stderr + ended.stdout
+    assert 0o600 == stat.S_IMODE(log.stat().st_mode)

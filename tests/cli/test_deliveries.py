@@ -1,0 +1,154 @@
+"""``deliveries``: what waits, what died, and a person's say over both."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.cli.scene import DAILY, both_ways, held_by, ntfy, rows
+from tests.support.daemon import run, write_agent
+from tests.support.http_server import Answer, StrictServer, serving
+
+REFUSED = Answer(status=400, body=b"no such thing")
+GONE = Answer(status=404)
+LATER = Answer(status=503, headers=(("Retry-After", "3600"),))
+
+
+def listed(home: Path, *arguments: str) -> list[dict[str, Any]]:
+    """What ``deliveries --json`` says."""
+    found: list[dict[str, Any]] = json.loads(run(home, "deliveries", *arguments, "--json").stdout)
+    return found
+
+
+def dead_letter(home: Path, server: StrictServer) -> int:
+    """Make an agent whose message is refused for good; the number of the message."""
+    server.script(REFUSED, REFUSED)
+    write_agent(home, "a", DAILY + ntfy(server.url), script="echo out; exit 1")
+    run(home, "run-now", "a")
+    (dead,) = listed(home, "--dead")
+    number: int = dead["id"]
+    return number
+
+
+def test_nothing_has_happened_yet(home: Path) -> None:
+    """A new home has no messages, and looking makes it no database."""
+    shown = run(home, "deliveries")
+
+    assert (0, "There are no messages yet.\n") == (shown.returncode, shown.stdout)
+    assert [] == listed(home)
+    assert [] == list(home.iterdir())
+
+
+def test_dead_letter_is_listed_with_why(home: Path) -> None:
+    """The list says whose message it was, what came of it and how to send it again."""
+    with serving(StrictServer()) as server:
+        number = dead_letter(home, server)
+        shown = run(home, "deliveries")
+
+    assert f"{number}  " in shown.stdout
+    assert "a/daily  phone (ntfy): attempt_failed rejected, 2 tries (" in shown.stdout
+    assert "400" in shown.stdout
+    assert "dotagent deliveries retry --dead" in shown.stdout
+
+
+def test_show_has_the_message_and_every_try(home: Path) -> None:
+    """What happened, the text as people would have read it, and the ledger."""
+    with serving(StrictServer()) as server:
+        number = dead_letter(home, server)
+        shown = run(home, "deliveries", "show", str(number))
+        data = json.loads(run(home, "deliveries", "show", str(number), "--json").stdout)
+
+    assert "a/daily: manual run failed, exit 1" in shown.stdout
+    assert "\n  out\n" in shown.stdout
+    assert 2 == shown.stdout.count("reject message")
+    assert ["reject_message", "reject_message"] == [each["outcome"] for each in data["sends"]]
+    assert "out" == data["message"]["tail"]
+
+
+def test_show_of_what_is_not_there(home: Path) -> None:
+    """Exit 4."""
+    shown = run(home, "deliveries", "show", "7")
+
+    assert 4 == shown.returncode
+    assert "there is no delivery 7" in shown.stderr
+
+
+@both_ways
+def test_retry_sends_a_dead_letter_again(home: Path, holder: str) -> None:
+    """Through the daemon or alone: a new message, sent and shown; the dead one keeps its end."""
+    with serving(StrictServer()) as server:
+        number = dead_letter(home, server)
+        with held_by(holder, home):
+            again = run(home, "deliveries", "retry", str(number))
+        nothing = run(home, "deliveries", "retry", "--dead")
+
+    old, new = listed(home)
+    assert 0 == again.returncode
+    assert "attempt_failed sent after" in again.stdout
+    assert 1 == len(server.accepted)
+    assert ("rejected", "sent", number) == (old["state"], new["state"], new["resend_of"])
+    assert (0, "There is nothing to send again.\n") == (nothing.returncode, nothing.stdout)
+
+
+def test_retry_that_fails_says_so(home: Path) -> None:
+    """Exit 1 where it did not arrive."""
+    with serving(StrictServer()) as server:
+        dead_letter(home, server)
+        server.script(REFUSED, REFUSED)
+        again = run(home, "deliveries", "retry", "--dead")
+
+    assert 1 == again.returncode
+    assert "rejected" in again.stdout
+
+
+@both_ways
+def test_retry_of_a_parked_channel(home: Path, holder: str) -> None:
+    """A channel that refused everything is tried at once when a person says that it is mended."""
+    with serving(StrictServer()) as server:
+        server.script(GONE)
+        write_agent(home, "a", DAILY + ntfy(server.url))
+        first = run(home, "run-now", "a")
+        with held_by(holder, home):
+            again = run(home, "deliveries", "retry", "--parked")
+
+    assert "waits for a channel that accepts no messages" in first.stdout
+    assert (0, 1) == (again.returncode, len(server.accepted))
+    assert [(None,)] == rows(home, "SELECT parked_at FROM destinations WHERE driver = 'ntfy'")
+
+
+def test_retry_needs_to_know_what(home: Path) -> None:
+    """Exit 2 without a number and without a choice."""
+    assert 2 == run(home, "deliveries", "retry").returncode
+
+
+@both_ways
+def test_cancel_drops_what_waits(home: Path, holder: str) -> None:
+    """With the reason in the record; what has ended cannot be cancelled."""
+    with serving(StrictServer()) as server:
+        server.script(LATER)
+        write_agent(home, "a", DAILY + ntfy(server.url))
+        run(home, "run-now", "a")
+        (waiting,) = listed(home, "--waiting")
+        number = str(waiting["id"])
+        with held_by(holder, home):
+            first = run(home, "deliveries", "cancel", number, "--reason", "old news")
+            second = run(home, "deliveries", "cancel", number, "--reason", "old news")
+
+    assert (0, 2) == (first.returncode, second.returncode)
+    assert "phone (ntfy): success cancelled" in first.stdout
+    assert "old news" in first.stdout
+    assert "it can't be cancelled" in second.stderr
+    assert [] == server.accepted
+
+
+def test_limit_keeps_the_latest(home: Path) -> None:
+    """The newest stand last, and the list says that there are more."""
+    with serving(StrictServer()) as server:
+        write_agent(home, "a", DAILY + ntfy(server.url) + ntfy(server.url, "tablet"))
+        run(home, "run-now", "a")
+        shown = run(home, "deliveries", "list", "--limit", "1")
+
+    assert "tablet (ntfy)" in shown.stdout
+    assert "phone" not in shown.stdout
+    assert "1 older not shown" in shown.stdout
