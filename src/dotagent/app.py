@@ -33,6 +33,7 @@ from dotagent.plugins.sender import PluginSender
 from dotagent.ports import Parcel, Sender
 from dotagent.steps.catalogue import Catalogue
 from dotagent.steps.configure import read as read_config
+from dotagent.steps.faults import fault
 from dotagent.steps.greet import First, greet
 from dotagent.steps.parts import Parts
 from dotagent.steps.recover import recover
@@ -137,6 +138,7 @@ async def hold(
     """
     clock = SystemClock()
     with ExitStack() as stack:
+        stack.enter_context(_faults_of(None))
         if signals is None:
             signals = Signals().listen()
             stack.callback(signals.restore)
@@ -178,28 +180,22 @@ async def _engine(
         parts = _parts(paths, clock, store, actor, inherited, kit)
         recorder = Recorder(paths.audit, store, clock)
         surroundings = _surroundings(paths, env, inherited)
-        config = read_config(paths.config, paths.good_config, drivers).config
-        mode = _mode(purpose, config)
+        mode = _mode(purpose, read_config(paths.config, paths.good_config, drivers).config)
         engine = Engine(parts, Catalogue(paths, drivers), mode, surroundings, recorder)
         watching = _watch(paths, purpose, engine, surroundings, bell)
         store.on_audit = recorder.wake
         try:
-            with listener.attached(engine, surroundings), damage.classified(paths.database):
-                standing = recorder.check()
-                daemon = (__version__, me.pid) if purpose.role == DAEMON else None
-                first = First(standing=standing, anew=anew, daemon=daemon)
-                await greet(parts, first)
-                await recover(parts, me.boot_id)
-                yield engine
-            reason = engine.stopped_by if purpose.role == DAEMON else None
-            synced = recorder.written
-            await store.write(
-                lambda tx: holders.end(tx, actor, clock.now(), reason=reason, synced=synced)
-            )
-        except DotagentError:
-            raise
-        except Exception as error:
-            raise _fault(engine, error) from None
+            with listener.attached(engine, surroundings), _faults_of(engine):
+                with damage.classified(paths.database):
+                    daemon = (__version__, me.pid) if purpose.role == DAEMON else None
+                    await greet(parts, First(standing=recorder.check(), anew=anew, daemon=daemon))
+                    await recover(parts, me.boot_id)
+                    yield engine
+                reason = engine.stopped_by if purpose.role == DAEMON else None
+                synced = recorder.written
+                await store.write(
+                    lambda tx: holders.end(tx, actor, clock.now(), reason=reason, synced=synced)
+                )
         finally:
             asyncio.get_running_loop().remove_reader(bell.fileno())
             watching.close()
@@ -246,6 +242,18 @@ class _Listener:
 
         with self._signals.told_to(lambda name: loop.call_soon_threadsafe(hear, name)):
             yield
+
+
+@contextmanager
+def _faults_of(engine: Engine | None) -> Iterator[None]:
+    """What is no error that dotagent knows of ends as a ``Fault``. Without an engine nobody knows
+    what is secret: only the place is named."""
+    try:
+        yield
+    except DotagentError:
+        raise
+    except Exception as error:
+        raise (Fault(fault(error)) if engine is None else _fault(engine, error)) from None
 
 
 def _fault(engine: Engine, error: Exception) -> Fault:

@@ -138,6 +138,17 @@ def test_second_signal_ends_the_waiting(home: Path) -> None:
     assert [("waiting", 0)] == rows(home, "SELECT state, attempts FROM windows")
 
 
+def test_hangup_reads_the_files_again(home: Path) -> None:
+    """SIGHUP ends nothing."""
+    with daemon(home) as running:
+        os.kill(running.pid, signal.SIGHUP)
+        ticked = run(home, "tick")
+        status = running.stop()
+
+    assert f"the daemon, process {running.pid}" in ticked.stdout
+    assert 0 == status
+
+
 def test_service_manager_is_told(home: Path, tmp_path: Path) -> None:
     """systemd hears READY when the engine is about to run and STOPPING with the first signal."""
     address = str(tmp_path / "notify")

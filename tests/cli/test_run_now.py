@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from itertools import pairwise
 from pathlib import Path
+from subprocess import Popen
 
 import pytest
 
 from tests.cli.scene import DAILY, Gate, both_ways, held_by, ntfy, rows
 from tests.support.daemon import daemon, run, start, write_agent
 from tests.support.http_server import Answer, StrictServer, serving
+from tests.support.patience import until
 
 
 @both_ways
@@ -253,3 +256,46 @@ def test_interrupt_while_messages_wait_does_not_stop_them(home: Path) -> None:
 
     assert 130 == command.returncode
     assert [("succeeded",)] == rows(home, "SELECT verdict FROM attempts")
+
+
+def test_what_nobody_took_up_is_called_off(home: Path) -> None:
+    """A daemon that does not answer is named; who does not want to wait for it leaves nothing that
+    would be done behind their back."""
+    write_agent(home, "a", DAILY)
+    with daemon(home) as frozen:
+        os.kill(frozen.pid, signal.SIGSTOP)
+        with start(home, "run-now", "a") as command:
+            said = _give_up(home, command)
+        os.kill(frozen.pid, signal.SIGCONT)
+        run(home, "tick")
+
+    assert f"dotagent: waiting for daemon, process {frozen.pid}, to take it up\n" == said
+    assert 130 == command.returncode
+    assert [] == rows(home, "SELECT * FROM attempts")
+
+
+def _give_up(home: Path, command: Popen[str]) -> str:
+    """Wait for the word that it waits, then insist on leaving; the word."""
+    assert command.stderr is not None
+    said = command.stderr.readline()
+    command.send_signal(signal.SIGINT)
+    until(lambda: rows(home, "SELECT * FROM requests WHERE kind = 'stop'"), what="the calling off")
+    command.send_signal(signal.SIGINT)
+    command.communicate()
+    return said
+
+
+@both_ways
+def test_agent_of_the_current_folder_tells_its_own(home: Path, tmp_path: Path, holder: str) -> None:
+    """An agent that lies in ./agents only is run for real from there: whom its manifest names
+    hears of it, and nothing of it is scheduled."""
+    here = tmp_path / "project"
+    with serving(StrictServer()) as server:
+        write_agent(here, "mine", DAILY + ntfy(server.url), script="exit 4")
+        with held_by(holder, home):
+            ran = run(home, "run-now", "mine", cwd=here)
+
+    assert 4 == ran.returncode
+    assert "phone (ntfy): attempt_failed sent" in ran.stdout
+    assert 1 == len(server.accepted)
+    assert [] == rows(home, "SELECT * FROM schedules")

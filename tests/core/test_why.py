@@ -300,7 +300,7 @@ LIVE = {
     "waits for the end of the manual run in progress to start the 08:30 run.": case(
         WAITING, busy_with=AttemptKind.MANUAL
     ),
-    "waits for a daemon to start the 08:30 run.": case(WAITING, actor=None),
+    "waits for a daemon or a tick to start the 08:30 run.": case(WAITING, actor=None),
     (
         "waits for a free slot to start the 08:30 run, after a planned stop of dotagent"
         " interrupted it."
@@ -409,7 +409,8 @@ NOTHING = {
         standing=STANDING, asked=LATER, actor="daemon"
     ),
     (
-        "has not been started since it came due at 09:30, because no daemon has run since 09:00."
+        "has not been started since it came due at 09:30, because no daemon or tick has run since"
+        " 09:00."
     ): Case(
         standing=OVERDUE,
         asked=Span(first_at=at("09:30"), last_at=at("09:30:59")),
@@ -459,6 +460,17 @@ def test_a_schedule_that_does_not_run(expected: str, changes: dict[str, object])
 
     assert expected == said(what)
     assert "completed the 08:30 run in 4 s." == said(replace(what, asked=asked))
+
+
+def test_a_disabled_schedule_that_was_run_by_hand_since() -> None:
+    """What came later is not told as if it had come before."""
+    standing = replace(NEW, gone_at=at("09:00"), gone_why="disabled", next_due_at=None)
+    attempt = tried(1, "10:00", "10:00:04", OK, "exit 0", kind=AttemptKind.MANUAL)
+
+    assert (
+        "is disabled in its manifest since 09:00 and does not run any more; it was run by hand at"
+        " 10:00 and succeeded in 4 s."
+    ) == said(Case(standing=standing, attempt=attempt, actor="daemon"))
 
 
 def test_a_disabled_schedule_that_never_ran() -> None:

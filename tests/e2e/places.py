@@ -10,8 +10,10 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from tests.e2e.home import Home
+from tests.support.daemon import environment
 from tests.support.system import require
 from tests.system.stage import READ_ONLY, SMALL_DISK
 
@@ -27,31 +29,34 @@ def read_only(home: Home, *args: str) -> Said:
 def on_full_disk(home: Home, *args: str) -> tuple[Said, bool]:
     """Run a command of this home moved to a disk of its own without a free byte; what it said, and
     whether the disk is as it was."""
-    place = home.path.with_name("disk")
-    place.mkdir()
-    before = (*_mounted(SMALL_DISK, "size=8m", place), sys.executable, "-m", __name__)
+    told = play_on_disk(__name__, home.path.with_name("disk"), str(home.path), *args)
+    return subprocess.CompletedProcess(args, **told["said"]), told["same"]
+
+
+def play_on_disk(module: str, disk: Path, *args: str) -> Any:
+    """Run a module of this room with a small disk of its own at ``disk``; the JSON it prints."""
+    disk.mkdir()
     done = subprocess.run(
-        [*before, str(home.path), str(place), *args],
+        [*_mounted(SMALL_DISK, "size=8m", disk), sys.executable, "-m", module, str(disk), *args],
         cwd=ROOT,
-        env=home.env,
+        env=environment(disk),
         capture_output=True,
         text=True,
     )
     if done.returncode != 0:
         raise AssertionError(done.stderr)
-    told = json.loads(done.stdout)
-    return subprocess.CompletedProcess(args, **told["said"]), told["same"]
+    return json.loads(done.stdout)
 
 
 def tree(folder: Path) -> dict[str, tuple[int, str]]:
-    """Everything below ``folder``: mode and content. Not the lock, which names its last holder,
-    nor SQLite's own notes beside the database, which even a reader makes, as long as they are
-    empty of what belongs into it."""
+    """Everything below ``folder``: mode and content. Not the lock and the bell, which a holder has
+    before it looks further, nor SQLite's own notes beside the database, which even a reader makes,
+    as long as nothing of the database is in them."""
     found = {str(path.relative_to(folder)): _what(path) for path in sorted(folder.rglob("*"))}
     idle = {
         name
         for name in found
-        if name in ("state/lock", "state/dotagent.db-shm")
+        if name in ("state/lock", "state/bell", "state/dotagent.db-shm")
         or (name == "state/dotagent.db-wal" and not (folder / name).stat().st_size)
     }
     return {name: what for name, what in found.items() if name not in idle}
@@ -69,7 +74,8 @@ def _mounted(script: str, option: str, mountpoint: Path) -> tuple[str, ...]:
     return (*namespaces, "sh", "-ec", script, "sh", option, str(mountpoint))
 
 
-def _fill(path: Path) -> None:
+def fill(path: Path) -> None:
+    """Take every byte of the disk that is left."""
     fd = os.open(path, os.O_WRONLY | os.O_CREAT)
     try:
         while os.write(fd, bytes(512)):
@@ -80,10 +86,10 @@ def _fill(path: Path) -> None:
 
 def main() -> None:
     """On the small disk: move the home there, fill it, run the command, say what came of it."""
-    origin, disk, *args = sys.argv[1:]
+    disk, origin, *args = sys.argv[1:]
     home = Path(disk) / "home"
     shutil.copytree(origin, home, ignore=shutil.ignore_patterns("bell"))
-    _fill(Path(disk) / "somebody else's film")
+    fill(Path(disk) / "somebody else's film")
     before = tree(home)
     done = Home(home).run(*args)
     said = {"returncode": done.returncode, "stdout": done.stdout, "stderr": done.stderr}

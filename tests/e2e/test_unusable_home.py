@@ -3,6 +3,7 @@ half-written. A damaged database is set aside, never silently made anew."""
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.home import Home
-from tests.e2e.places import Said, on_full_disk, read_only, tree
+from tests.e2e.places import Said, on_full_disk, play_on_disk, read_only, tree
 from tests.support.patience import until
 
 COMMANDS = [("daemon",), ("run-now", "good"), ("tick",), ("status",)]
@@ -26,12 +27,20 @@ def home(tmp_path: Path) -> Home:
     return Home(tmp_path / "home")
 
 
-@pytest.fixture
-def used(home: Home) -> Home:
+@pytest.fixture(scope="module")
+def past(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home whose agent has run, and whose daemon was stopped."""
+    home = Home(tmp_path_factory.mktemp("past") / "home")
     home.agent("good", GOOD)
     with home.daemon():
         until(lambda: ["success"] == home.kinds("good"), what="the first run")
+    return home.path
+
+
+@pytest.fixture
+def used(home: Home, past: Path) -> Home:
+    """A copy of it."""
+    shutil.copytree(past, home.path, ignore=shutil.ignore_patterns("bell"))
     return home
 
 
@@ -97,6 +106,18 @@ def test_disk_is_full(which: str, command: tuple[str, ...], request: pytest.Fixt
     else:
         assert "" == refusal(said, home.path.with_name("disk") / "home")
     assert same
+
+
+def test_a_disk_that_fills_loses_nothing(tmp_path: Path) -> None:
+    """As the disk fills up, the reserve is given up for the run in flight, which is settled and
+    told; once there is room again all goes on, nothing was lost, nothing came twice."""
+    found = play_on_disk("tests.e2e.full_disk", tmp_path / "disk")
+
+    assert (True, True) == (found["kept"], found["given_up"])
+    assert len(found["events"]) >= 6
+    assert found["events"] == found["told"]
+    assert ["sent"] == found["states"]
+    assert 0 == found["verified"]
 
 
 def newer(path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from dotagent.plugins.find import Found, Missing, find, search_dirs
 from tests.plugins.scripts import bash, write
+from tests.support.system import require_private_group, require_root
 
 
 def stranger(path: str) -> int:
@@ -158,8 +159,8 @@ def test_what_a_shared_group_may_write_is_refused(tmp_path: Path) -> None:
     shared = next(
         (g.gr_gid for g in grp.getgrall() if g.gr_name != pwd.getpwuid(os.geteuid()).pw_name), None
     )
-    if os.geteuid() != 0 or shared is None:
-        pytest.skip("needs root, to give a file to another group")
+    require_root("to give a file to another group")
+    assert shared is not None
     os.chown(path, -1, shared)
 
     assert refusals(find("demo", [str(tmp_path)])) == [
@@ -169,8 +170,7 @@ def test_what_a_shared_group_may_write_is_refused(tmp_path: Path) -> None:
 
 def test_what_an_unknown_group_may_write_is_refused(tmp_path: Path) -> None:
     """A group without a name is nobody's private one."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root, to give a file to another group")
+    require_root("to give a file to another group")
     path = write(tmp_path, "demo", "#!/bin/bash\n", mode=0o775)
     os.chown(path, -1, 54_321)
 
@@ -180,9 +180,7 @@ def test_what_an_unknown_group_may_write_is_refused(tmp_path: Path) -> None:
 def test_what_your_private_group_may_write_is_fine(tmp_path: Path) -> None:
     """With umask 0002 everything is writable by the user's own group, which is the user alone."""
     me = pwd.getpwuid(os.geteuid())
-    group = grp.getgrgid(me.pw_gid)
-    if group.gr_name != me.pw_name or set(group.gr_mem) - {me.pw_name}:
-        pytest.skip("this user has no private group")
+    require_private_group()
     path = write(tmp_path, "demo", "#!/bin/bash\n", mode=0o775)
     os.chown(path, -1, me.pw_gid)
 
@@ -192,9 +190,6 @@ def test_what_your_private_group_may_write_is_fine(tmp_path: Path) -> None:
 def test_what_belongs_to_somebody_else_is_refused(tmp_path: Path) -> None:
     """Neither ours nor root's: passed over."""
     path = bash(tmp_path, "true")
-    if os.geteuid() != 0 and os.stat(path).st_uid == 0:
-        pytest.skip("everything here belongs to root")
-
     ((where, why),) = refusals(find("demo", [str(tmp_path)], uid=stranger(path)))
 
     assert where == path
@@ -204,8 +199,7 @@ def test_what_belongs_to_somebody_else_is_refused(tmp_path: Path) -> None:
 
 def test_a_link_of_somebody_else_is_refused(tmp_path: Path) -> None:
     """A stranger's link may not choose which of our programs runs."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root, to give a link away")
+    require_root("to give a link away")
     target = bash(tmp_path / "real", "true")
     (tmp_path / "links").mkdir()
     link = tmp_path / "links" / "dotagent-plugin-demo"

@@ -6,11 +6,14 @@ import asyncio
 import os
 import signal
 import time
+from collections.abc import Iterator
 
 import pytest
 
 from dotagent.core.model import Exited, Interrupted, Lost, TimedOut
 from dotagent.ports import Child
+from dotagent.supervisor.spawner import RealChild
+from dotagent.supervisor.table import ProcTable, Row
 from dotagent.supervisor.watch import Watcher, watch_by_thread, watch_exit
 from tests.supervisor.children import (
     Field,
@@ -282,3 +285,31 @@ async def test_unsupervisable_child_is_ended(field: Field) -> None:
 
     assert (126, True) == (reason.code, "can't start new thread" in reason.why)
     assert [] == field.left()
+
+
+async def test_fifty_stopped_at_once_share_a_look_at_the_table(field: Field) -> None:
+    """Stopping many children in one turn walks the process table once, not once for each."""
+    table = CountingTable()
+    field.with_kernel(table=table)
+    order = field.order("sleep", "inf", log_path=None)
+    children = [
+        child for _ in range(50) if isinstance(child := await field.spawner.start(order), RealChild)
+    ]
+    for child in children:
+        child.interrupt("the daemon stops")
+    walks = table.walks
+    ends = await asyncio.gather(*(child.wait() for child in children))
+
+    assert (1, 50) == (walks, len(ends))
+    assert {Interrupted(why="the daemon stops")} == {ended.exit for ended in ends}
+    assert [] == field.left()
+
+
+class CountingTable(ProcTable):
+    """The real table, counting the walks through it."""
+
+    walks = 0
+
+    def rows(self) -> Iterator[Row]:
+        self.walks += 1
+        return super().rows()

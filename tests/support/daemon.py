@@ -98,9 +98,11 @@ def daemon(home: Path, *, env: Mapping[str, str] | None = None) -> Iterator[Daem
         running = Daemon(process=child, stderr=stderr)
         try:
             assert child.stdout is not None
-            line = child.stdout.readline()
-            if not line.startswith(READY):
-                raise AssertionError(f"the daemon is not ready: {line!r}")
+            for line in child.stdout:  # it may wait for a command first, and says so
+                if line.startswith(READY):
+                    break
+            else:
+                raise AssertionError("the daemon did not get ready")
             yield running
         except BaseException as error:
             error.add_note(f"the daemon said: {running.said() or 'nothing'}")

@@ -34,13 +34,14 @@ from dotagent.store import (
     outages,
     outbox,
     plan,
+    resend,
     settle_attempt,
     settle_send,
 )
 from dotagent.store.actor import Actor
 from dotagent.store.adopt import AgentRows, FileRow, Found, ScheduleRow
 from dotagent.store.attempts import Run
-from dotagent.store.database import Op, T
+from dotagent.store.database import Op, T, Tx
 from dotagent.store.outbox import Claim
 from dotagent.store.routing import RouteRow, set_routes
 from dotagent.system import home as home_folder
@@ -78,9 +79,12 @@ def route(
 
 
 class Past:
-    """See the module. ``start``: when its history begins, as ``2026-03-29 08:00``."""
+    """See the module. ``start``: when its history begins, as ``2026-03-29 08:00``; ``root``: where
+    its manifests would lie, in the home if not somewhere else."""
 
-    def __init__(self, folder: Path, start: str, zone: tzinfo = UTC) -> None:
+    def __init__(
+        self, folder: Path, start: str, zone: tzinfo = UTC, root: str | None = None
+    ) -> None:
         self.zone = zone
         self.day = start.split()[0]
         self.now = at(start, zone)
@@ -90,8 +94,8 @@ class Past:
         self._runner = asyncio.Runner()
         self._claims: list[Claim] = []
         self._runs: list[Run] = []
-        self._agents: dict[str, tuple[FileRow, AgentRows]] = {}
-        self.root = self.paths.agents
+        self.agents: dict[str, tuple[FileRow, AgentRows]] = {}
+        self.root = root or self.paths.agents
         self.actor = self.begin()
 
     def close(self) -> None:
@@ -143,7 +147,7 @@ class Past:
     ) -> None:
         """A manifest appears or changes; it is adopted and planned at once."""
         path = f"{self.root}/{name}/agent.toml"
-        sha256 = f"{len(self._agents)}-{self.now}"
+        sha256 = f"{len(self.agents)}-{self.now}"
         rows = [
             ScheduleRow(
                 id=schedule_id,
@@ -169,21 +173,21 @@ class Past:
             schedules=rows,
             routes=list(routes),
         )
-        self._agents[path] = (self.file(path, name, sha256), agent)
+        self.agents[path] = (self.file(path, name, sha256), agent)
         self.adopt([agent])
 
     def remove(self, name: str) -> None:
         """Its manifest is deleted."""
-        del self._agents[f"{self.root}/{name}/agent.toml"]
+        del self.agents[f"{self.root}/{name}/agent.toml"]
         self.adopt([])
 
     def break_manifest(self, name: str, problems: Sequence[Mapping[str, object]]) -> None:
         """Its manifest is edited and no longer right; one that never was right can be named too."""
         path = f"{self.root}/{name}/agent.toml"
-        known = self._agents.get(path)
+        known = self.agents.get(path)
         agent = name if known is not None else None
         file = self.file(path, agent, "broken", problems=json.dumps(list(problems)), fatal=True)
-        self.adopt([], [*(f for f, _ in self._agents.values() if f.path != path), file])
+        self.adopt([], [*(f for f, _ in self.agents.values() if f.path != path), file])
 
     def file(
         self,
@@ -221,7 +225,7 @@ class Past:
     ) -> None:
         """One discovery pass, and the planning that follows it."""
         if files is None:
-            files = [file for file, _ in self._agents.values()]
+            files = [file for file, _ in self.agents.values()]
         found = Found(
             files=files if root_is_there else [],
             agents=agents,
@@ -343,6 +347,16 @@ class Past:
             for claim in claims:
                 outcome = (outcomes or {}).get(claim.name, Sent())
                 self._claims += self._settle_send(claim, outcome)
+
+    def send_again(self, name: str) -> None:
+        """A person lets the channel be tried now: what waits goes out, what is dead goes again."""
+
+        def retry(tx: Tx) -> None:
+            rows = tx.all("SELECT id FROM deliveries WHERE name = ? AND state != 'sent'", name)
+            resend.again(tx, self.now, [row["id"] for row in rows])
+
+        self.write(retry)
+        self.send()
 
     def _settle_send(self, claim: Claim, outcome: Outcome) -> list[Claim]:
         return self.write(

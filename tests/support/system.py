@@ -7,8 +7,11 @@ a test that does not exist.
 
 from __future__ import annotations
 
+import grp
 import os
+import pwd
 import shutil
+import sys
 
 import pytest
 
@@ -36,6 +39,18 @@ def require(*programs: str) -> None:
 def require_root(purpose: str) -> None:
     """Go on only as root; ``purpose`` completes "needs root …", as in "to give a file away"."""
     _need(os.geteuid() == 0, f"root {purpose}")
+
+
+def require_private_group() -> None:
+    """Go on only if this user has a group of the same name to themselves."""
+    user = pwd.getpwuid(os.geteuid())
+    group = grp.getgrgid(user.pw_gid)
+    private = group.gr_name == user.pw_name and not set(group.gr_mem) - {user.pw_name}
+    _need(private, "a private group of this user")
+
+
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="this is Linux's own")
+"""For what other systems do otherwise, behind a seam of its own."""
 
 
 def _need(met: bool, what: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 import time
 from collections.abc import AsyncIterator, Callable
 
@@ -13,6 +12,7 @@ import pytest
 from dotagent.ports import Clock
 from dotagent.system.alarm import Ring
 from dotagent.system.clock import SystemClock
+from tests.support.system import linux_only
 
 
 class Scripted:
@@ -171,7 +171,7 @@ async def test_a_sleeper_cancelled_as_it_wakes_is_cancelled() -> None:
         await sleeper
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the clock has no descriptor")
+@linux_only
 async def test_closing_wakes_the_rest_and_gives_the_timer_back() -> None:
     """After ``close`` no descriptor is left, and nobody sleeps for ever."""
 

@@ -12,6 +12,7 @@ import pytest
 from dotagent.core.model import Problem
 from dotagent.system import discovery
 from dotagent.system.discovery import Reading, read, roots, scan
+from tests.support.system import require_root
 from tests.system import stage
 
 
@@ -47,7 +48,7 @@ def test_the_daemon_looks_where_it_is_told_and_into_the_home() -> None:
 
 def test_an_interactive_command_also_looks_beside_you() -> None:
     """``./agents`` comes last, and only where the caller says where "here" is."""
-    assert ("/h/agents", "/work/agents") == roots({}, "/h/agents", here="/work")
+    assert ("/h/agents", "/here/agents") == roots({}, "/h/agents", here="/here")
 
 
 def test_a_relative_root_is_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,9 +191,9 @@ def test_everything_wrong_with_a_manifest_is_said_at_once(tmp_path: Path) -> Non
     ]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 def test_somebody_else_s_manifest_is_refused() -> None:
     """A manifest that its owner can change at any time never runs in another's name."""
+    require_root("to give a file away")
     with stage.public_folder() as folder:
         path = agent(folder / "disk")
         os.chown(path, 12345, 12345)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from dotagent.system import files
+from tests.support.system import linux_only
 
 
 def mode(path: Path) -> int:
@@ -68,7 +68,7 @@ def test_a_bare_name_lies_in_the_current_directory(
     assert b"new" == (tmp_path / "file").read_bytes()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="needs a file system without sync")
+@linux_only
 def test_a_folder_that_cannot_be_synced_has_no_need_of_it() -> None:
     """Some file systems have nothing to sync and say so (EINVAL); a missing folder is an error."""
     files.sync_folder("/proc")

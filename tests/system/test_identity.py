@@ -6,15 +6,11 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
-import pytest
-
 from dotagent.system import identity
+from tests.support.system import linux_only
 from tests.system import stage
-
-linux = pytest.mark.skipif(sys.platform != "linux", reason="start times come from /proc")
 
 
 def running() -> subprocess.Popen[bytes]:
@@ -22,7 +18,7 @@ def running() -> subprocess.Popen[bytes]:
     return subprocess.Popen(["sleep", "60"])
 
 
-@linux
+@linux_only
 def test_we_know_who_we_are() -> None:
     """Host, boot, pid and start time of this very process."""
     ourselves = identity.identify()
@@ -33,7 +29,7 @@ def test_we_know_who_we_are() -> None:
     assert ourselves.started_ticks > 0
 
 
-@linux
+@linux_only
 def test_a_reused_pid_is_another_process() -> None:
     """The same pid with another start time is not the process that was meant."""
     ourselves = identity.identify()
@@ -41,7 +37,7 @@ def test_a_reused_pid_is_another_process() -> None:
     assert not identity.alive(ourselves.pid, ourselves.started_ticks - 1)
 
 
-@linux
+@linux_only
 def test_a_killed_process_is_dead_before_its_parent_knows() -> None:
     """A zombie runs no more, and neither does one that was collected."""
     with running() as child:
@@ -55,7 +51,7 @@ def test_a_killed_process_is_dead_before_its_parent_knows() -> None:
         assert [True, False, False] == [before, zombie, identity.alive(child.pid, ticks)]
 
 
-@linux
+@linux_only
 def test_a_program_may_be_called_anything(tmp_path: Path) -> None:
     """Brackets and spaces in a program's name do not shift what is read after it."""
     program = tmp_path / "a) S 1 (b"
@@ -88,7 +84,7 @@ def test_somebody_else_s_process_is_alive_too() -> None:
     assert stage.play_without_privileges("alive_without_proc", "/nowhere")
 
 
-@linux
+@linux_only
 def test_an_unknown_start_time_matches_any() -> None:
     """A start time that was never known cannot tell two processes apart."""
     assert identity.alive(os.getpid(), 0)

@@ -9,6 +9,7 @@ import pytest
 
 from dotagent.system.paths import Paths
 from dotagent.system.secrets import MAX_BYTES, Secrets, load
+from tests.support.system import require_root
 from tests.system import stage
 
 
@@ -106,9 +107,9 @@ def test_a_link_is_judged_by_what_it_leads_to(tmp_path: Path, mode: int) -> None
     assert (mode == 0o600) == bool(load(home(tmp_path), "", {}).values)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 def test_somebody_else_s_file_is_refused() -> None:
     """Even where it can be read by nobody but us, its owner can change it: here, give it away."""
+    require_root("to give a file away")
     with stage.public_folder() as folder:
         path = secrets_file(folder / "secrets.env")
         os.chown(path, 12345, 12345)

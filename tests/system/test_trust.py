@@ -11,17 +11,15 @@ from pathlib import Path
 import pytest
 
 from dotagent.system.trust import Trust, user_name
+from tests.support.system import require_private_group
 
 UNKNOWN = 54_321_987
 
 
 def private_group() -> int:
     """The group that bears our name, if we are in the habit of having one."""
-    user = pwd.getpwuid(os.geteuid())
-    group = grp.getgrgid(user.pw_gid)
-    if group.gr_name != user.pw_name:
-        pytest.skip("this user has no private group")
-    return group.gr_gid
+    require_private_group()
+    return pwd.getpwuid(os.geteuid()).pw_gid
 
 
 def shared_group() -> int:

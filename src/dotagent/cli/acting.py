@@ -32,7 +32,7 @@ PATIENCE_MS = 30_000
 """A message that can be sent within this time is waited for; a later one is left to the next."""
 POLL_MS = (20, 250)
 """How often a request in other hands is looked at: at first, and after a while."""
-SILENCE_MS = 5_000
+SILENCE_MS = 2_000
 """A request that nobody takes for so long needs a word to whoever waits."""
 RUN, TICK, STOP = "run", "tick", "stop"
 
@@ -168,9 +168,10 @@ class _Errand:
         bell.ring(self._paths.bell)
         request = self.look(self._reader)
         waited = now() - self._since
-        if request.state == "waiting" and waited > SILENCE_MS and not self._has_said:
+        is_unheard = request.state == "waiting" and not request.note
+        if is_unheard and waited > SILENCE_MS and not self._has_said:
             self._has_said = True
-            self._say(request.note or f"waiting for {holder.role}, process {holder.pid}")
+            self._say(f"waiting for {holder.role}, process {holder.pid}, to take it up")
         pause(min(max(waited // 50, POLL_MS[0]), POLL_MS[1]))
 
     def _wait_for_the_end(self, is_held: bool) -> bool:

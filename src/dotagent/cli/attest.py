@@ -104,8 +104,8 @@ def _look(path: str, reader: Reader, legacy: chain.Verdict | None, held: bool) -
         finding = replace(finding, note="the log that it goes on from is not as it was then")
     if verdict.broken_at is None:
         return finding
-    before = _lines_before(path, anchor)
-    if verdict.broken_at <= before:
+    before = 0 if named in (None, anchor) else _lines_before(path, anchor)
+    if before is None or verdict.broken_at <= before:
         return replace(finding, broken_at=verdict.broken_at, reason=verdict.reason)
     return _compare(replace(finding, entries=before), reader, held)
 
@@ -210,9 +210,10 @@ def _named_first(path: str) -> str | None:
     return named if isinstance(named, str) else None
 
 
-def _lines_before(path: str, anchor: str) -> int:
+def _lines_before(path: str, anchor: str) -> int | None:
     """How many lines are older than the database, where that was begun anew: up to the one that
-    its first row names."""
+    its first row names; None if there is none such."""
     if anchor == chain.GENESIS:
         return 0
-    return next((at for at, line in enumerate(_lines(path), 1) if chain.digest(line) == anchor), 0)
+    numbered = enumerate(_lines(path), 1)
+    return next((at for at, line in numbered if chain.digest(line) == anchor), None)

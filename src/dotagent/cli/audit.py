@@ -1,10 +1,15 @@
-"""``dotagent audit``: whether the record is what was written, and what its last entries say."""
+"""``dotagent audit``: whether the record is what was written, and what its last entries say.
+
+``verify --json`` prints one object: ``ok``, and ``records`` (ours first, then a log of dotagent
+0.1.x): ``file``, ``ok``, ``entries`` (lines that hold), ``waiting`` (committed, not in the file
+yet), ``broken_at`` (a line, counted from 1), ``reason``, ``note``. What is not known is null.
+``tail --json`` prints the lines as they are.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-import sys
 from collections import deque
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -13,7 +18,8 @@ from typing import Any
 import click
 
 from dotagent.cli.attest import Finding, attest, attest_alone, attest_legacy
-from dotagent.cli.layout import page_for, plain
+from dotagent.cli.layout import Page, plain
+from dotagent.cli.looking import page, show, show_json
 from dotagent.core.errors import HomeError
 from dotagent.store.reading import record
 from dotagent.system import auditfile, lock
@@ -40,10 +46,9 @@ def verify(as_json: bool) -> int:
     findings = _examine(Paths(home(os.environ)))
     whole = all(finding.whole for finding in findings)
     if as_json:
-        records = [_facts(finding) for finding in findings]
-        click.echo(json.dumps({"ok": whole, "records": records}, ensure_ascii=False))
+        show_json({"ok": whole, "records": [_facts(finding) for finding in findings]})
     else:
-        _tell(findings)
+        show(_text(page(), findings))
     return 0 if whole else 1
 
 
@@ -52,19 +57,16 @@ def verify(as_json: bool) -> int:
 @click.option("--json", "as_json", is_flag=True, help="The lines as they are: JSON, one each.")
 def tail(lines: int, as_json: bool) -> int:
     """Show the last entries of the record."""
-    path = Paths(home(os.environ)).audit
-    entries = _last(path, lines)
-    page = page_for(sys.stdout, os.environ)
-    for line in entries:
-        text = line.decode(errors="replace")
-        if as_json:
-            click.echo(text)
-        else:
-            severity, shown = _readable(text)
-            click.echo(page.paint(shown, STYLES.get(severity, "")))
+    entries = [
+        line.decode(errors="replace") for line in _last(Paths(home(os.environ)).audit, lines)
+    ]
+    if as_json:
+        return show(entries)
     if not entries:
-        click.echo("Nothing has been recorded yet. Try: dotagent run", err=as_json)
-    return 0
+        return show(["Nothing has been recorded yet. Try: dotagent run"])
+    paper = page()
+    found = [_readable(line) for line in entries]
+    return show([paper.paint(text, STYLES.get(severity, "")) for severity, text in found])
 
 
 # --------------------------------------------------------------------------------------- verifying
@@ -99,24 +101,21 @@ def _facts(finding: Finding) -> Mapping[str, Any]:
     }
 
 
-def _tell(findings: Sequence[Finding]) -> None:
-    page = page_for(sys.stdout, os.environ)
-    if not findings:
-        click.echo("Nothing has been recorded yet.")
+def _text(paper: Page, findings: Sequence[Finding]) -> list[str]:
+    lines = [] if findings else ["Nothing has been recorded yet."]
     for finding in findings:
+        head, said = paper.paint("broken", "bad"), plain(finding.reason)
         if finding.whole:
             entries = "1 entry" if finding.entries == 1 else f"{finding.entries:,} entries"
-            head = page.paint("whole", "good")
-            click.echo(f"{finding.path}: {head}, {entries}, each as it was written")
-        else:
-            head = page.paint("broken", "bad")
-            click.echo(f"{finding.path}: {head}: {plain(finding.reason)}")
+            head, said = paper.paint("whole", "good"), f"{entries}, each as it was written"
+        lines.append(f"{finding.path}: {head}{',' if finding.whole else ':'} {said}")
         if finding.waiting:
-            click.echo(f"  {finding.waiting} more: recorded, and written by whoever acts next")
+            lines.append(f"  {finding.waiting} more: recorded, and written by whoever acts next")
         if finding.note:
-            click.echo(f"  {finding.note}")
+            lines.append(f"  {finding.note}")
     if not all(finding.whole for finding in findings):
-        click.echo("What was recorded last: dotagent audit tail")
+        lines.append("What was recorded last: dotagent audit tail")
+    return lines
 
 
 # ------------------------------------------------------------------------------------------ showing

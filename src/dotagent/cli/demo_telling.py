@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import tzinfo
 
-import click
-
 from dotagent.cli.demo_receiver import Received
 from dotagent.cli.demo_scene import Actor
 from dotagent.cli.layout import Page, plain
+from dotagent.cli.looking import show
 from dotagent.core.model import Event, Kind
 from dotagent.core.render import line_of
 from dotagent.store.story import News, Refused, Started
@@ -107,5 +106,4 @@ class Telling:
         self._say(self._page.entries([(name, plain(what))], style))
 
     def _say(self, lines: Iterable[str]) -> None:
-        for line in lines:
-            click.echo(line)
+        show(list(lines))

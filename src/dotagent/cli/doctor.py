@@ -66,6 +66,8 @@ def command(strict: bool, as_json: bool) -> int:
 def _examine(env: Mapping[str, str]) -> Report:
     paths = Paths(home(env))
     found = examine(paths, env, now(), machine_zone(env))
+    if found.unusable:
+        return Report(problems=found.problems, agents=0, notes=found.notes)
     reading = files.read_config(paths)
     loaded = secrets.load(paths, reading.config.secrets_file or "", found.daemon_env)
     world = World(

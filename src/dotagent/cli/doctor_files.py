@@ -162,7 +162,11 @@ def lost(roots: Sequence[str], known: Known, paths: Paths, here: str | None) -> 
 
 def read_config(paths: Paths) -> configure.Reading:
     """config.toml as it is now."""
-    return configure.read(paths.config, paths.good_config, app.drivers)
+    try:
+        return configure.read(paths.config, paths.good_config, app.drivers)
+    except HomeError as error:  # its last good copy, which is wanted because the file is bad
+        problem = Problem(path="", message=error.message, hint=error.hint)
+        return configure.Reading(config=Config(), problems=(problem,), good=False)
 
 
 def judge_config(reading: configure.Reading, paths: Paths, world: World) -> Iterator[Problem]:

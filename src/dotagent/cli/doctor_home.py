@@ -32,6 +32,8 @@ class Home:
     agents_env: Mapping[str, str] = field(repr=False)
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
+    unusable: bool = False
+    """It is no folder: there is nothing else to look at."""
 
 
 def examine(paths: Paths, env: Mapping[str, str], now: int, zone: tzinfo) -> Home:
@@ -79,7 +81,7 @@ def _no_home(paths: Paths, env: Mapping[str, str]) -> Home:
     message = "your home must be a folder, and this is none"
     hint = f"mv {paths.home} {paths.home}.aside, or set DOTAGENT_HOME to another folder"
     problem = Problem(path="", file=paths.home, message=message, hint=hint)
-    return Home(daemon_env=env, agents_env=env, problems=(problem,))
+    return Home(daemon_env=env, agents_env=env, problems=(problem,), unusable=True)
 
 
 def _of(path: str, error: DotagentError) -> Problem:

@@ -55,15 +55,11 @@ def say(text: str) -> int:
         sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
-        return hang_up()
+        # What is still in the buffer must not complain at the end (docs.python.org,
+        # library/signal, note on SIGPIPE).
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
     return 0
-
-
-def hang_up() -> int:
-    """Standard output has no reader any more: nothing that is still in its buffer may complain at
-    the end (docs.python.org, library/signal, note on SIGPIPE). The exit status."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return BROKEN_PIPE
 
 
 def complain(error: DotagentError) -> int:
@@ -102,6 +98,7 @@ def _json(view: View, glance: Glance, unseen: int) -> str:
         "home": view.home,
         "verdict": verdict(view, glance.counts, unseen),
         "daemon": said,
+        "last_tick": None if glance.last_tick_at is None else iso(glance.last_tick_at),
     }
     return f"{harmless(glance.json(head, iso, plain))}\n"
 
@@ -119,7 +116,8 @@ def _show(report: Callable[[View, Glance, int], str]) -> int:
         paths = Paths(home(os.environ))
         with record(paths.database) as db:
             glance = look(db)
-            view = View(now(), Wall(), paths.home, peek(paths.lock))
+            holder = peek(paths.lock)
+            view = View(now(), Wall(), paths.home, holder, glance.last_tick_at)
             unseen = 0 if glance.counts["agents"] else _unseen(paths, os.environ)
             text = report(view, glance, unseen)
         return say(text)

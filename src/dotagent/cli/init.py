@@ -19,7 +19,7 @@ from dotagent.core.errors import DotagentError, HomeError, UsageError
 from dotagent.core.manifest import Manifest, Schedule, read_manifest
 from dotagent.core.moment import local
 from dotagent.core.schedule import next_after
-from dotagent.system import discovery, environment, files
+from dotagent.system import discovery, files
 from dotagent.system.paths import Paths
 from dotagent.system.waiting import now
 from dotagent.system.zone import machine_zone
@@ -79,6 +79,10 @@ def command(name: str) -> int:
 
     They land in the folder agents/NAME of your home, which is ~/.config/dotagent unless
     DOTAGENT_HOME says otherwise. Nothing that exists is overwritten.
+
+    \b
+    Example:
+      dotagent init disk-alert
     """
     env = acting.environment()
     text = MANIFEST.format(name=_quoted(name), shell_name=shlex.quote(name))
@@ -108,9 +112,7 @@ def _checked(name: str, text: str) -> Manifest:
 
 def _refuse_known(name: str, paths: Paths, env: Mapping[str, str]) -> None:
     """Two agents of one name would be one too many, wherever the other one lies."""
-    captured = environment.read(paths.environment) or env
-    roots = discovery.roots(captured if "DOTAGENT_ROOT" in captured else env, paths.agents)
-    for candidate in discovery.scan(roots).found:
+    for candidate in discovery.scan(app.roots_of(paths, env)).found:
         reading = discovery.read(candidate)
         if not isinstance(reading, discovery.Reading):
             continue

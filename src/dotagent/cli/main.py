@@ -78,6 +78,4 @@ def run(argv: Sequence[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         click.echo("dotagent: interrupted", err=True)
         return 130
-    except BrokenPipeError:
-        return hot.hang_up()
     return status if isinstance(status, int) else 0

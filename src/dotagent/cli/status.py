@@ -2,7 +2,7 @@
 
 With ``--json``, one object. Instants are ISO 8601 in local time; what is not known is null.
 
-* ``at``, ``home``, ``verdict``; ``daemon``: null, or its ``pid`` and ``since``
+* ``at``, ``home``, ``verdict``; ``daemon``: null, or its ``pid`` and ``since``; ``last_tick``
 * ``counts``: ``agents``, ``notifiers``, ``bad_manifests``, ``schedules``; and of these ``failing``,
   ``degraded``, ``new``, ``held``
 * ``schedules``: ``agent``, ``schedule``; ``health`` (``ok``, ``degraded``, ``failing``, ``stale``,

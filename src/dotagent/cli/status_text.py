@@ -7,16 +7,15 @@ nothing, each schedule's health stands in the store (docs/adr/0006).
 from __future__ import annotations
 
 from dotagent.cli.layout import Page, plain
-from dotagent.core.moment import clock
+from dotagent.core.moment import clock, when
 from dotagent.core.span import count, human
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import tzinfo
-    from sqlite3 import Row
 
-    from dotagent.store.glance import Glance
+    from dotagent.store.glance import Glance, Row
     from dotagent.system.lock import Holder
 
     Entry = tuple[str, str]
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
 DAEMON = "daemon"
 MOST = 20
 """How many schedules that need nothing are named one by one."""
+TICKING_MS = 7_200_000
+"""So recent a tick means that cron runs them: no daemon is missing."""
 OVERDUE_MS = 60_000
 """So long after its time a run that nobody has planned counts as overdue."""
 
@@ -31,13 +32,21 @@ OVERDUE_MS = 60_000
 class View:
     """What a line needs beside its row: when it is, where, and who holds the home."""
 
-    __slots__ = ("holder", "home", "now", "zone")
+    __slots__ = ("holder", "home", "last_tick_at", "now", "zone")
 
-    def __init__(self, now: int, zone: tzinfo, home: str, holder: Holder | None) -> None:
+    def __init__(
+        self,
+        now: int,
+        zone: tzinfo,
+        home: str,
+        holder: Holder | None,
+        last_tick_at: int | None = None,
+    ) -> None:
         self.now = now
         self.zone = zone
         self.home = home
         self.holder = holder
+        self.last_tick_at = last_tick_at
 
     @property
     def daemon(self) -> Holder | None:
@@ -45,8 +54,16 @@ class View:
         holder = self.holder
         return holder if holder is not None and holder.role in (DAEMON, None) else None
 
+    @property
+    def ticks(self) -> bool:
+        """Whether something runs ``dotagent tick`` again and again."""
+        return self.last_tick_at is not None and self.now - self.last_tick_at < TICKING_MS
+
     def clock(self, at: int) -> str:
         return clock(at, self.now, self.zone)
+
+    def when(self, at: int) -> str:
+        return when(at, self.now, self.zone)
 
     def since(self, at: int) -> str:
         return human(self.now - at)
@@ -63,6 +80,8 @@ def verdict(view: View, counts: Mapping[str, int], unseen: int = 0) -> str:
         return f"{what[0].upper()}{what[1:]}; the daemon runs{pid}."
     if not counts["schedules"]:
         return f"{what[0].upper()}{what[1:]}, and no daemon runs."
+    if view.ticks and view.last_tick_at is not None:
+        return f"{what[0].upper()}{what[1:]}; the last tick was {view.when(view.last_tick_at)}."
     quiet = counts["failing"] + counts["held"] + counts["degraded"] == 0
     return f"No daemon runs: nothing is started on schedule{'' if quiet else f'; {what}'}."
 
@@ -102,7 +121,7 @@ def following(view: View, glance: Glance, unseen: int = 0) -> str:
         if counts["bad_manifests"]:
             return "dotagent doctor"
         return "dotagent init, or see it at work first: dotagent demo"
-    if view.daemon is None:
+    if view.daemon is None and not view.ticks:
         return "dotagent daemon"
     for row in glance.lists["schedules"]:
         if row["health"] in ("failing", "stale", "degraded") or row["held_at"]:
@@ -143,7 +162,8 @@ def full(page: Page, view: View, glance: Glance, unseen: int = 0) -> str:
 def _tone(view: View, counts: Mapping[str, int]) -> str:
     if counts["failing"]:
         return "bad"
-    if view.daemon is None or counts["held"] or counts["degraded"] or not counts["schedules"]:
+    asleep = view.daemon is None and not view.ticks
+    if asleep or counts["held"] or counts["degraded"] or not counts["schedules"]:
         return "doubtful"
     return "good"
 
@@ -151,12 +171,13 @@ def _tone(view: View, counts: Mapping[str, int]) -> str:
 def _sections(view: View, glance: Glance) -> Iterable[tuple[str, str, list[Entry]]]:
     groups: dict[str, list[Entry]] = {}
     for row in glance.lists["schedules"]:
-        groups.setdefault(_group(row), []).append((_name(row), _schedule(view, row)))
+        groups.setdefault(_group(view, row), []).append((_name(row), _schedule(view, row)))
     for row in glance.lists["other_runs"]:
         groups.setdefault("running", []).append((_name(row), _attempt(view, row)))
     yield "Failing", "bad", groups.get("failing", [])
     yield "Held", "doubtful", groups.get("held", [])
     yield "Needs a look", "doubtful", groups.get("degraded", [])
+    yield "Overdue", "doubtful", groups.get("overdue", [])
     yield "Running", "", groups.get("running", [])
     yield "Waiting", "", groups.get("waiting", [])
     for title, name in (
@@ -172,7 +193,7 @@ def _sections(view: View, glance: Glance) -> Iterable[tuple[str, str, list[Entry
     yield "Home", "doubtful", [_trouble(row) for row in lists["troubles"]]
 
 
-def _group(row: Row) -> str:
+def _group(view: View, row: Row) -> str:
     if row["health"] == "off":
         return "off"
     if row["held_at"] is not None:
@@ -183,7 +204,11 @@ def _group(row: Row) -> str:
         return "degraded"
     if row["attempt"] is not None:
         return "running"
-    return "waiting" if row["run"] is not None else row["health"]
+    if row["run"] is not None:
+        return "waiting"
+    due = row["next_due_at"]
+    overdue = due is not None and due < view.now - OVERDUE_MS
+    return "overdue" if overdue else row["health"]
 
 
 def _capped(entries: list[Entry], total: int) -> list[Entry]:
@@ -249,9 +274,9 @@ def _attempt(view: View, row: Row) -> str:
 def _waiting(view: View, row: Row) -> str:
     attempt = f"attempt {row['attempts'] + 1} of {row['max_attempts']}"
     run = f"the {view.clock(row['expected_at'])} run"
-    if view.daemon is None:
-        return f"{run} waits for a daemon ({attempt})"
     at = row["next_try_at"]
+    if view.daemon is None:
+        return f"{run} waits for {'the next tick' if view.ticks else 'a daemon'} ({attempt})"
     if at is not None and at > view.now:
         return f"next try {view.clock(at)} ({attempt})"
     return f"{run} waits for a free slot ({attempt})"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from dotagent.cli.layout import Page
 from dotagent.cli.looking import Look
 from dotagent.core.case import Attempt, Case, Sending, Telling, Window
-from dotagent.core.decide import GOOD
+from dotagent.core.decide import Verdict
 from dotagent.core.fit import one_line
 from dotagent.core.model import DeliveryState, Kind, WindowState
 from dotagent.core.moment import clock, local
@@ -32,6 +32,7 @@ TONES = {
     WindowState.MISSED: "bad",
 }
 GOOD_NEWS = (Kind.SUCCESS, Kind.RECOVERED)
+UNTOLD = (DeliveryState.PENDING, DeliveryState.EXPIRED, DeliveryState.REJECTED)
 BAD = (WindowState.GIVEN_UP, WindowState.MISSED)
 DAY_MOST = 24
 """So many runs of a day that succeeded are listed one by one."""
@@ -188,12 +189,14 @@ class _Evidence:
         """The next useful command."""
         case, names = self.case, self.case.standing
         last = case.attempts[-1] if case.attempts else None
-        if last is not None and last.ended_at is not None and last.verdict not in GOOD:
+        is_over = case.window is None or case.window.closed_at is not None
+        if is_over and last is not None and last.verdict is Verdict.FAILED:
             log = self.seen.paths.agent_log(names.agent)
-            return (
-                f"read {log}, mend it, then: dotagent run-now {names.agent}"
-                f" --schedule {names.schedule}"
-            )
+            schedule = "" if names.first_seen_at is None else f" --schedule {names.schedule}"
+            return f"read {log}, mend it, then: dotagent run-now {names.agent}{schedule}"
         if self.seen.actor != "daemon":
             return "dotagent daemon"
+        untold = (told for news in case.news for told in news.told if told.state in UNTOLD)
+        if next(untold, None) is not None:
+            return "dotagent deliveries"
         return f"dotagent inbox --agent {names.agent}"

@@ -118,22 +118,28 @@ class _Words:
         away = next((a for a in self.case.away if a.to_at >= self.now), None)
         if away is None:
             return "because no daemon runs"
-        return f"because no daemon has run since {self.at(away.from_at)}"
+        return f"because no daemon or tick has run since {self.at(away.from_at)}"
 
     # ----------------------------------------------------------------------------------- the run
 
     def run(self) -> Iterator[str]:
         """What became of the window or the manual run that the case is about."""
         case = self.case
-        before = "before that it " if any(True for _ in self.standing()) else ""
+        prefixed = any(True for _ in self.standing())
         if case.attempt is not None:
-            yield before + self._by_hand(case.attempt)
+            yield self._link(prefixed, case.attempt.started_at) + self._by_hand(case.attempt)
         elif case.window is not None:
-            yield before + self._window(case.window)
+            yield self._link(prefixed, case.window.expected_at) + self._window(case.window)
         elif case.asked is not None:
             yield from self._no_such_run()
-        elif not before:
+        elif not prefixed:
             yield self._nothing_yet()
+
+    def _link(self, prefixed: bool, run_at: int) -> str:
+        """Between what is so now and what was then."""
+        standing = self.case.standing
+        now_so = standing.gone_at or standing.held_at or standing.next_due_at or self.now
+        return ("before that it " if run_at < now_so else "it ") if prefixed else ""
 
     def _window(self, window: Window) -> str:
         match window.state:
@@ -279,7 +285,7 @@ class _Words:
         if window.next_at is None:
             return f"waits for its folder {self.case.standing.folder} to be back {doing}{after}"
         if self.case.actor != DAEMON:
-            return f"waits for a daemon {doing}{after}"
+            return f"waits for a daemon or a tick {doing}{after}"
         if window.next_at > self.now:
             return f"waits until {self.at(window.next_at)} {doing}{after}"
         if self.case.busy_with is not None:

@@ -50,10 +50,11 @@ class Asked:
         }
 
     async def look(self) -> None:
-        """Take what waits, in order."""
+        """Take what waits, in order; one may call off another."""
         parts = self._engine.parts
         for request in requests.waiting(parts.reader):
-            await self._handle(request)
+            if requests.request(parts.reader, request.id).state == "waiting":
+                await self._handle(request)
 
     async def _handle(self, request: Request) -> None:
         parts = self._engine.parts
@@ -100,7 +101,6 @@ class Asked:
         parts = self._engine.parts
         manifest, sha256, folder = await self._manifest(args)
         schedule = _schedule(manifest, args.get("schedule"))
-        kind = AttemptKind(args["kind"])
         if self._engine.room <= 0:
             await self._note(request, "all slots are taken; it starts as soon as one is free")
             return None
@@ -112,7 +112,7 @@ class Asked:
                 parts.clock.now(),
                 agent=manifest.agent.name,
                 schedule_id=schedule.id,
-                kind=kind,
+                kind=AttemptKind(args["kind"]),
                 sha256=sha256,
                 request_id=request.id,
             )

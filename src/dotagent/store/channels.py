@@ -36,6 +36,13 @@ def known(tx: Tx, row: Row, fingerprint: str) -> Row:
     return known(tx, row, fingerprint)
 
 
+def failures_before(destination: Row, now: int) -> int:
+    """How often in a row it had failed before a send that fails now: several that fail together
+    are one failure of the destination, not several steps of its backoff."""
+    failures = int(destination["failures"])
+    return failures - 1 if failures and destination["down_until"] > now else failures
+
+
 def after(
     tx: Tx,
     actor: Actor,
@@ -52,8 +59,6 @@ def after(
     if verdict.healthy:
         _recover(tx, now, fingerprint, sent=verdict.row == "sent")
     elif verdict.down_ms is not None:
-        # Several sends that fail together are one failure of the destination, not several steps
-        # of its backoff.
         tx.run(
             "UPDATE destinations SET failures = failures + (down_until <= ?1),"
             " down_until = max(?2, CASE WHEN down_until > ?1 THEN down_until ELSE 0 END)"

@@ -9,6 +9,8 @@ import sqlite3
 from dotagent.store import migrations
 from dotagent.store.reading import Reader
 
+Row = sqlite3.Row
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -102,6 +104,8 @@ SELECT (SELECT count(*) FROM agents WHERE gone_at IS NULL) AS agents,
 FROM ({SCHEDULES})
 """
 
+LAST_TICK = "SELECT max(began_at) FROM holders WHERE role = 'tick'"
+
 LISTS = {
     "schedules": SCHEDULES,
     "other_runs": OTHER_RUNS,
@@ -115,15 +119,17 @@ FOREIGN = ("reason", "last_result", "name", "parked_why", "first_problem", "why"
 
 
 class Glance:
-    """One snapshot: a list of rows for each of ``LISTS``, and ``counts``, by name."""
+    """One snapshot: a list of rows for each of ``LISTS``, and ``counts``, by name; when cron or a
+    person last ran what was due (``dotagent tick``)."""
 
-    __slots__ = ("_db", "counts", "lists")
+    __slots__ = ("_db", "counts", "last_tick_at", "lists")
 
     def __init__(self, db: Reader) -> None:
         self._db = db
         self.lists = {name: db.execute(sql).fetchall() for name, sql in LISTS.items()}
         row = db.execute(COUNTS).fetchone()
         self.counts: dict[str, int] = {name: row[name] for name in row.keys()}  # noqa: SIM118
+        self.last_tick_at: int | None = db.execute(LAST_TICK).fetchone()[0]
 
     def json(
         self,

@@ -19,6 +19,8 @@ from dotagent.store.news import news
 from dotagent.store.reading import Reader
 
 TAIL_LINES = 5
+EARLIER_SPANS = 50
+"""So far back the beginning of an absence is looked for that only commands interrupted."""
 PLANNING = ("daemon", "tick")
 """Roles of holders that start what schedules want."""
 
@@ -209,12 +211,11 @@ def _attempt(row: Row) -> Attempt:
 def case_of_window(
     reader: Reader, standing: Standing, window: Window, now: int, actor: str | None
 ) -> Case:
-    """All about a window."""
+    """All about a window; the run by hand that closed it counts among its attempts."""
     attempts = attempts_of(reader, window.id)
-    ids = [attempt.id for attempt in attempts]
     if window.closed_at is not None and window.state is WindowState.SUCCEEDED:
-        ids += _closed_by_hand(reader, standing, window.closed_at)
-    where = f"(window_id = {window.id} OR attempt_id IN ({_list(ids)}))"
+        attempts += _closed_by_hand(reader, standing, window.closed_at)
+    where = f"(window_id = {window.id} OR attempt_id IN ({_list(a.id for a in attempts)}))"
     busy = _busy_with(reader, standing) if window.state is WindowState.WAITING else None
     return Case(
         standing=standing,
@@ -258,13 +259,12 @@ def case_of_nothing(
     )
 
 
-def _closed_by_hand(reader: Reader, standing: Standing, closed_at: int) -> list[int]:
+def _closed_by_hand(reader: Reader, standing: Standing, closed_at: int) -> list[Attempt]:
     rows = reader.execute(
-        "SELECT id FROM attempts WHERE agent = ? AND schedule = ? AND kind = 'manual'"
-        " AND ended_at = ?",
+        f"{_ATTEMPTS} WHERE agent = ? AND schedule = ? AND kind = 'manual' AND ended_at = ?",
         (*_names(standing), closed_at),
     )
-    return [row["id"] for row in rows]
+    return [_attempt(row) for row in rows]
 
 
 def _names(standing: Standing) -> tuple[str, str]:
@@ -292,7 +292,9 @@ def away(reader: Reader, from_at: int, now: int, actor: str | None) -> list[Away
 
     Two spans between which only a command held the home, which plans nothing, are one."""
     rows = reader.execute(
-        "SELECT * FROM spans WHERE to_at >= ? ORDER BY from_at", (from_at,)
+        "SELECT * FROM (SELECT * FROM spans WHERE to_at < ?1 ORDER BY to_at DESC LIMIT ?2)"
+        " UNION ALL SELECT * FROM spans WHERE to_at >= ?1 ORDER BY from_at",
+        (from_at, EARLIER_SPANS),
     ).fetchall()
     found = [Away(from_at=row["from_at"], to_at=row["to_at"], why=row["why"]) for row in rows]
     if actor not in PLANNING and (last := _last_sign(reader)) is not None:
@@ -303,7 +305,7 @@ def away(reader: Reader, from_at: int, now: int, actor: str | None) -> list[Away
             merged[-1] = replace(merged[-1], to_at=each.to_at)
         else:
             merged.append(each)
-    return merged
+    return [each for each in merged if each.to_at >= from_at]
 
 
 def _last_sign(reader: Reader) -> int | None:

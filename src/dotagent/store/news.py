@@ -45,13 +45,21 @@ def inbox(reader: Reader, agent: str | None, limit: int) -> list[Line]:
 _STANDS = "NOT EXISTS (SELECT 1 FROM deliveries r WHERE r.resend_of = d.id)"
 """Not sent again since: the later message stands for it."""
 
+_HELD_UP_BY = (
+    "CASE WHEN d.turn = 0 AND d.state = 'pending' THEN (SELECT f.reason FROM deliveries f"
+    " WHERE f.order_key = d.order_key AND f.state IN ('pending', 'sending')"
+    " ORDER BY f.id LIMIT 1) END"
+)
+"""What keeps the message before it from going keeps this one (promise P4)."""
+
 
 def news(reader: Reader, where: str, params: Sequence[str | int]) -> list[News]:
     """The events that match, in order, with their deliveries and sends."""
     rows = reader.execute(f"SELECT * FROM events WHERE {where} ORDER BY seq", params).fetchall()
     told: dict[int, list[Telling]] = {row["seq"]: [] for row in rows}
     for row in reader.execute(
-        "SELECT d.*, max(d.hold_until, t.down_until) AS next_at FROM deliveries d"
+        "SELECT d.*, max(d.hold_until, t.down_until) AS next_at,"
+        f" coalesce(nullif(d.reason, ''), {_HELD_UP_BY}, '') AS because FROM deliveries d"
         f" JOIN destinations t USING (fingerprint) WHERE event_seq IN ({_list(told)})"
         f" AND {_STANDS} ORDER BY d.id",
     ).fetchall():
@@ -70,7 +78,7 @@ def _telling(reader: Reader, row: Row) -> Telling:
         name=row["name"],
         driver=row["driver"],
         state=state,
-        reason=row["reason"],
+        reason=row["because"],
         ended_at=row["ended_at"],
         next_at=row["next_at"] if state is DeliveryState.PENDING and row["next_at"] else None,
         sends=tuple(

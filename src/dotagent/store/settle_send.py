@@ -45,7 +45,7 @@ def settle(
         outcome,
         tried_at=tried_at,
         expires_at=row["expires_at"],
-        failures=destination["failures"],
+        failures=channels.failures_before(destination, now),
         plain=claimed.plain,
         u=u,
     )

@@ -21,13 +21,14 @@ RECHECK_S = 0.02
 
 def open_pidfd(pid: int) -> int | None:
     """A pidfd; None where the system has none to give. Raises ``ProcessLookupError``."""
-    if sys.platform != "linux":
-        return None
-    try:
-        return os.pidfd_open(pid)
-    except ProcessLookupError:
-        raise
-    except OSError:
+    if sys.platform == "linux":
+        try:
+            return os.pidfd_open(pid)
+        except ProcessLookupError:
+            raise
+        except OSError:  # an old kernel, a sandbox, no descriptor left
+            return None
+    else:
         return None
 
 

@@ -212,7 +212,7 @@ class Pack:
         """Look whether, after the leader, the others are gone too; else wait for them."""
         if not self._exited or self._state not in (State.STOPPING, State.KILLING):
             return
-        left = self._members()
+        left = [] if self._reaped and not self._group_exists() else self._members()
         if not left:
             self._fire(Cue.EMPTY)
             return
@@ -313,13 +313,14 @@ class Pack:
 
     def _has_exited(self) -> bool:
         """Whether the leader has, without reaping it. macOS has no waitid before Python 3.13."""
-        if sys.platform == "darwin":
+        if sys.platform != "darwin":
+            try:
+                return os.waitid(os.P_PID, self.pid, _PEEK) is not None
+            except ChildProcessError:
+                self._lost = self._reaped = True
+                return True
+        else:
             return self._is_told
-        try:
-            return os.waitid(os.P_PID, self.pid, _PEEK) is not None
-        except ChildProcessError:
-            self._lost = self._reaped = True
-            return True
 
     def _reap(self) -> None:
         self._reaped = True

@@ -105,12 +105,12 @@ class ProcTable:
 
     def _executes(self, pid: int) -> bool:
         """Whether it may be amid execve(2): it has memory, as kernel threads and zombies have not,
-        but no environment yet. What we may not read shows neither."""
+        but no environment yet. Of what we may not read ``startcode`` is 1 (proc(5))."""
         fields = self._stat(pid)
-        if fields is None or not os.access(f"{self._root}/{pid}/environ", os.R_OK):
+        if fields is None:
             return False
-        memory, begin, end = fields[20], fields[47], fields[48]
-        return memory != b"0" and (end == b"0" or begin != end)
+        memory, code, begin, end = fields[20], fields[23], fields[47], fields[48]
+        return memory != b"0" and code != b"1" and (end == b"0" or begin != end)
 
     def _stat(self, pid: int) -> list[bytes] | None:
         """The fields of ``stat`` from the third, the state, on."""

@@ -1,6 +1,6 @@
 """How the end of our own child is noticed without reaping it: its pid stays taken until we reap.
 
-pidfd on Linux, kqueue on macOS and the BSDs, a waiting thread elsewhere. Invariant: ``on_exit`` is
+pidfd on Linux, kqueue on macOS, a waiting thread elsewhere. Invariant: ``on_exit`` is
 called at most once, on the loop, never from inside ``watch_exit``, and not after ``close``.
 """
 
@@ -35,7 +35,7 @@ def watch_exit(loop: asyncio.AbstractEventLoop, pid: int, on_exit: Callable[[], 
         pidfd = open_pidfd(pid)
         if pidfd is not None:
             return _ReadableWatch(loop, pidfd, os.close, on_exit)
-    if sys.platform == "darwin" or "bsd" in sys.platform:
+    if sys.platform == "darwin":
         return _watch_by_kqueue(loop, pid, on_exit)
     return watch_by_thread(loop, pid, on_exit)
 
@@ -104,11 +104,12 @@ def watch_by_thread(
     return watch
 
 
-def _watch_by_kqueue(
-    loop: asyncio.AbstractEventLoop, pid: int, on_exit: Callable[[], None]
-) -> Watch:
-    """kqueue(2), ``EVFILT_PROC`` with ``NOTE_EXIT``; a child that has ended is not accepted."""
-    if sys.platform == "darwin":
+if sys.platform == "darwin":
+
+    def _watch_by_kqueue(
+        loop: asyncio.AbstractEventLoop, pid: int, on_exit: Callable[[], None]
+    ) -> Watch:
+        """kqueue(2), ``EVFILT_PROC`` with ``NOTE_EXIT``; a child that has ended is refused."""
         queue = select.kqueue()
         event = select.kevent(pid, select.KQ_FILTER_PROC, select.KQ_EV_ADD, select.KQ_NOTE_EXIT)
         try:
@@ -119,4 +120,3 @@ def _watch_by_kqueue(
             ended.post()
             return ended
         return _ReadableWatch(loop, queue.fileno(), lambda _: queue.close(), on_exit)
-    return watch_by_thread(loop, pid, on_exit)
