@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import traceback
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -116,9 +116,17 @@ def _roots(paths: Paths, env: Mapping[str, str], inherited: Mapping[str, str]) -
     return roots(inherited if "DOTAGENT_ROOT" in inherited else env, paths.agents)
 
 
+def _with_known(named: Sequence[str], reader: Reader) -> tuple[str, ...]:
+    """A command's shell may lack the daemon's ``DOTAGENT_ROOT``: agents of a root that it does not
+    name are not removed for that."""
+    return tuple(dict.fromkeys((*named, *look.root_devices(reader))))
+
+
 def prepare_store(paths: Paths) -> None:
-    """Make the database where there is none, so that a request can be written. ``StoreError``."""
-    database.open_store(paths.database).close()
+    """Make the database where there is none, so that a request can be written. One that is there
+    is its holder's to bring up to date. ``StoreError``."""
+    if not os.path.exists(paths.database):
+        database.open_store(paths.database).close()
 
 
 async def hold(
@@ -179,7 +187,10 @@ async def _engine(
         actor = Actor(epoch=beginning.epoch, host=me.host, zone=zone.machine_zone(env))
         parts = _parts(paths, clock, store, actor, inherited, kit)
         recorder = Recorder(paths.audit, store, clock)
-        surroundings = _surroundings(paths, env, inherited)
+        looked_into = _roots(paths, env, inherited)
+        if purpose.role != DAEMON:
+            looked_into = _with_known(looked_into, parts.reader)
+        surroundings = _surroundings(env, looked_into)
         mode = _mode(purpose, read_config(paths.config, paths.good_config, drivers).config)
         engine = Engine(parts, Catalogue(paths, drivers), mode, surroundings, recorder)
         watching = _watch(paths, purpose, engine, surroundings, bell)
@@ -204,12 +215,10 @@ async def _engine(
             parts.reader.close()
 
 
-def _surroundings(
-    paths: Paths, env: Mapping[str, str], inherited: Mapping[str, str]
-) -> Surroundings:
+def _surroundings(env: Mapping[str, str], looked_into: Sequence[str]) -> Surroundings:
     return Surroundings(
         env=env,
-        roots=_roots(paths, env, inherited),
+        roots=looked_into,
         drivers=drivers,
         zone=lambda: zone.machine_zone(env),
         zone_mark=lambda: zone.fingerprint(env),

@@ -1,5 +1,5 @@
-"""A disk that fills while the daemon runs on it, played in a process that has it mounted for itself:
-``python -m tests.e2e.full_disk FOLDER``. What came of it is printed as JSON."""
+"""A disk that fills while the daemon runs on it: ``python -m tests.e2e.full_disk FOLDER``, in a
+process that has a small disk mounted there. What came of it is printed as JSON."""
 
 from __future__ import annotations
 

@@ -156,14 +156,15 @@ class Home:
     # -- the holder
 
     @staticmethod
-    async def open(path: str, now: int = SEEN) -> Home:
+    async def open(path: str, now: int = SEEN, *, begun: bool = True) -> Home:
         home = Home(
             path=path,
             store=open_store(path),
             actor=Actor(epoch=0, host="web-1", zone=UTC),
             now=now,
         )
-        await home.begin()
+        if begun:
+            await home.begin()
         return home
 
     async def begin(self, role: str = holders.DAEMON) -> holders.Beginning:

@@ -10,7 +10,6 @@ import os
 import sys
 
 from dotagent import __version__
-from dotagent.core.errors import DotagentError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
     from dotagent.cli.layout import Page
     from dotagent.cli.status_text import View
+    from dotagent.core.errors import DotagentError
     from dotagent.store.glance import Glance
     from dotagent.system.paths import Paths
 
@@ -105,6 +105,7 @@ def _json(view: View, glance: Glance, unseen: int) -> str:
 
 def _show(report: Callable[[View, Glance, int], str]) -> int:
     from dotagent.cli.status_text import View
+    from dotagent.core.errors import DotagentError
     from dotagent.store.glance import look
     from dotagent.store.reading import record
     from dotagent.system.lock import peek

@@ -27,7 +27,7 @@ from dotagent.store import attempt_view, requests
 from dotagent.store.attempt_view import Ended
 from dotagent.store.reading import Reader, connect_reader
 from dotagent.store.requests import Request
-from dotagent.system import environment, files
+from dotagent.system import environment
 from dotagent.system.paths import Paths
 from dotagent.system.waiting import now
 

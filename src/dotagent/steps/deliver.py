@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dotagent.core.errors import DotagentError
@@ -49,8 +49,12 @@ async def deliver(parts: Parts, catalogue: Catalogue, claim: Claim, *, room: int
             plugin = str(target.settings["name"]) if target.driver == PLUGIN else None
             message = _message(parts, claim)
             settings, secrets = resolved(parts, target.settings)
+            proxy, hidden = resolved(parts, {"proxy": target.proxy})
+            target = replace(target, proxy=proxy["proxy"])
             address = address_of(parts, target, settings)
-            outcome = await _send(parts, parcel(target, settings, secrets, message, claim))
+            outcome = await _send(
+                parts, parcel(target, settings, (*secrets, *hidden), message, claim)
+            )
     except DotagentError as error:  # an unset ${NAME}, a good copy that cannot be read
         outcome = Retry(why=error.message)
     except Exception as error:  # a fault of ours must not take the other messages down

@@ -7,8 +7,6 @@ is stored before anything waits for it; the settling commit is repeated until it
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,7 +26,7 @@ from dotagent.store import attempts, look
 from dotagent.store.attempts import Run
 from dotagent.store.outbox import Claim
 from dotagent.store.settle_attempt import settle
-from dotagent.system import proof
+from dotagent.system import proof, scratch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +62,7 @@ class Attempt:
         folder = None
         try:
             job = job or job_of(parts, catalogue, run)
-            folder = tempfile.mkdtemp(prefix="dotagent-")
+            folder = scratch.make(run.marker)
             ended, judgement = await self._make(job, folder)
         except OSError as error:
             why = f"its temporary folder could not be made: {error.strerror}"
@@ -75,7 +73,7 @@ class Attempt:
             ended, judgement = self._not_started(fault(error))
         finally:
             if folder is not None:
-                shutil.rmtree(folder, ignore_errors=True)
+                scratch.remove(folder)
         return await parts.commit(
             lambda tx: settle(tx, parts.actor, run.attempt_id, judgement, ended, room=room)
         )

@@ -10,6 +10,7 @@ from dotagent.store import holders, requests
 from dotagent.store.database import Tx
 from dotagent.store.holders import Orphan
 from dotagent.store.settle_attempt import settle as settle_attempt
+from dotagent.system import scratch
 
 
 async def recover(parts: Parts, boot_id: str) -> None:
@@ -34,6 +35,7 @@ async def _bury(parts: Parts, spawner: Spawner, orphan: Orphan) -> None:
         gone = await spawner.reap(orphan.marker, orphan.pid, orphan.started_ticks)
         if not gone and orphan.pid is not None:
             escaped = (orphan.pid,)
+    scratch.sweep(orphan.marker)
     why = "dotagent died while it ran" if orphan.pid is not None else "dotagent died as it started"
     ended = Ended(exit=Lost(why=why), ended_at=parts.clock.now(), escaped=escaped)
     judgement = judge(ended.exit, Codes())

@@ -6,7 +6,6 @@ command, so it imports nothing but ``sqlite3`` and the error tree, and lets SQLi
 
 import sqlite3
 
-from dotagent.store import migrations
 from dotagent.store.reading import Reader
 
 Row = sqlite3.Row
@@ -92,17 +91,16 @@ FROM facts WHERE name IN ('config_problem', 'secrets_problem', 'audit_broken') A
 ORDER BY name
 """
 
-COUNTS = f"""
-SELECT (SELECT count(*) FROM agents WHERE gone_at IS NULL) AS agents,
-       (SELECT count(*) FROM routing) AS notifiers,
-       (SELECT count(*) FROM ({MANIFESTS})) AS bad_manifests,
-       count(*) FILTER (WHERE health != 'off') AS schedules,
-       count(*) FILTER (WHERE health IN ('failing', 'stale')) AS failing,
-       count(*) FILTER (WHERE health = 'degraded') AS degraded,
-       count(*) FILTER (WHERE health = 'new') AS new,
-       count(*) FILTER (WHERE held_at IS NOT NULL) AS held
-FROM ({SCHEDULES})
-"""
+COUNTED = {
+    "agents": "(SELECT count(*) FROM agents WHERE gone_at IS NULL)",
+    "notifiers": "(SELECT count(*) FROM routing)",
+    "bad_manifests": f"(SELECT count(*) FROM ({MANIFESTS}))",
+    "schedules": "count(*) FILTER (WHERE health != 'off')",
+    "failing": "count(*) FILTER (WHERE health IN ('failing', 'stale'))",
+    "degraded": "count(*) FILTER (WHERE health = 'degraded')",
+    "new": "count(*) FILTER (WHERE health = 'new')",
+    "held": "count(*) FILTER (WHERE held_at IS NOT NULL)",
+}
 
 LAST_TICK = "SELECT max(began_at) FROM holders WHERE role = 'tick'"
 
@@ -124,12 +122,18 @@ class Glance:
 
     __slots__ = ("_db", "counts", "last_tick_at", "lists")
 
-    def __init__(self, db: Reader) -> None:
+    def __init__(self, db: Reader | None) -> None:
         self._db = db
-        self.lists = {name: db.execute(sql).fetchall() for name, sql in LISTS.items()}
-        row = db.execute(COUNTS).fetchone()
-        self.counts: dict[str, int] = {name: row[name] for name in row.keys()}  # noqa: SIM118
-        self.last_tick_at: int | None = db.execute(LAST_TICK).fetchone()[0]
+        self.lists: dict[str, list[Row]] = {name: [] for name in LISTS}
+        self.counts: dict[str, int] = dict.fromkeys(COUNTED, 0)
+        self.last_tick_at: int | None = None
+        if db is not None:
+            db.execute("BEGIN")  # one snapshot, however many queries
+            for name, sql in LISTS.items():
+                self.lists[name] = db.execute(sql).fetchall()
+            counted = db.execute(f"SELECT {', '.join(COUNTED.values())} FROM ({SCHEDULES})")
+            self.counts.update(zip(COUNTED, counted.fetchone(), strict=True))
+            self.last_tick_at = db.execute(LAST_TICK).fetchone()[0]
 
     def json(
         self,
@@ -139,33 +143,28 @@ class Glance:
     ) -> str:
         """The same as JSON, behind what ``head`` says (its ``daemon`` is JSON already); instants as
         ``iso`` writes them, foreign text as ``plain`` does."""
-        db = self._db
-        db.create_function("plain", 1, lambda text: None if text is None else plain(text))
+        db = self._db or sqlite3.connect(":memory:")
         db.create_function("iso", 1, lambda at: None if at is None else iso(at))
-        parts = [
-            f"'{name}', " + (f"json(:{name})" if name == "daemon" else f":{name}") for name in head
-        ]
-        parts.append(f"'counts', json((SELECT {_object(self.counts)} FROM ({COUNTS})))")
+        db.create_function("plain", 1, lambda text: None if text is None else plain(text))
+        parts = [f"'{n}', " + (f"json(:{n})" if n == "daemon" else f":{n}") for n in head]
+        counts = ", ".join(f"'{name}', {count}" for name, count in self.counts.items())
+        parts.append(f"'counts', json_object({counts})")
         for name, sql in LISTS.items():
-            described = db.execute(f"SELECT * FROM ({sql}) LIMIT 0").description
-            row = _object(column[0] for column in described)
-            parts.append(f"'{name}', json((SELECT json_group_array({row}) FROM ({sql})))")
+            rows = "json('[]')"
+            if self._db is not None:
+                described = db.execute(f"SELECT * FROM ({sql}) LIMIT 0").description
+                row = _object(column[0] for column in described)
+                rows = f"json((SELECT json_group_array({row}) FROM ({sql})))"
+            parts.append(f"'{name}', {rows}")
         text: str = db.execute(f"SELECT json_object({', '.join(parts)})", dict(head)).fetchone()[0]
+        if self._db is None:
+            db.close()
         return text
 
 
 def look(db: Reader | None) -> Glance:
     """How everything stands now; all empty where nothing was recorded yet."""
-    db = db or _empty()
-    db.execute("BEGIN")  # one snapshot, however many queries
     return Glance(db)
-
-
-def _empty() -> Reader:
-    db = sqlite3.connect(":memory:", isolation_level=None)
-    db.row_factory = sqlite3.Row
-    migrations.apply(db, 0)
-    return db
 
 
 def _object(columns: "Iterable[str]") -> str:

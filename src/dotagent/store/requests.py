@@ -109,4 +109,4 @@ def recover(tx: Tx, actor: Actor, now: int) -> None:
         if attempt is None:
             tx.run("UPDATE requests SET state = 'waiting', epoch = NULL WHERE id = ?", row["id"])
         else:
-            finish(tx, now, row["id"], {"attempt": attempt})
+            ran(tx, now, row["id"], attempt, is_final=False)
