@@ -7,11 +7,7 @@ from pathlib import Path
 
 from tests.support import daemon
 
-ONCE = """
-[agent]
-name = "{name}"
-[run]
-command = "true"
+ONCE = """\
 [[schedules]]
 id = "often"
 every = "1h"
@@ -31,8 +27,8 @@ def test_a_shell_without_the_daemons_root_removes_nobody(tmp_path: Path) -> None
     """A command that acts by itself, from a shell that lacks ``DOTAGENT_ROOT``, leaves the agents
     of that root as they are; only a daemon that no longer looks there lets them go."""
     home, root = tmp_path / "home", tmp_path / "more"
-    daemon.write_agent(home, "near", ONCE.format(name="near"))
-    daemon.write_agent(home, "far", ONCE.format(name="far"), root=root)
+    daemon.write_agent(home, "near", ONCE)
+    daemon.write_agent(home, "far", ONCE, root=root)
     with daemon.daemon(home, env={"DOTAGENT_ROOT": str(root)}):
         pass
     done = daemon.run(home, "run-now", "near")
