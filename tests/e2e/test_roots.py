@@ -26,10 +26,10 @@ def present(home: Path) -> set[str]:
 def test_a_shell_without_the_daemons_root_removes_nobody(tmp_path: Path) -> None:
     """A command that acts by itself, from a shell that lacks ``DOTAGENT_ROOT``, leaves the agents
     of that root as they are; only a daemon that no longer looks there lets them go."""
-    home, root = tmp_path / "home", tmp_path / "more"
+    home, root = tmp_path / "home", str(tmp_path / "more")
     daemon.write_agent(home, "near", ONCE)
     daemon.write_agent(home, "far", ONCE, root=root)
-    with daemon.daemon(home, env={"DOTAGENT_ROOT": str(root)}):
+    with daemon.daemon(home, env={"DOTAGENT_ROOT": root}):
         pass
     done = daemon.run(home, "run-now", "near")
     after_command = present(home)

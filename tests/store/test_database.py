@@ -216,6 +216,20 @@ async def test_full_disk(store: Store) -> None:
     check(store.path)
 
 
+async def test_commit_that_fails(store: Store) -> None:
+    """Where the commit itself fails nothing of the group remains, and the next one is as ever."""
+
+    def break_a_promise(tx: Tx) -> None:
+        tx.run("PRAGMA defer_foreign_keys = ON")
+        tx.run("INSERT INTO reminders VALUES (7, '', '', 0, 0)")  # of an outage that is not there
+
+    told = await together(store, put("a"), break_a_promise)
+
+    assert [StoreError, StoreError] == [type(error) for error in told]
+    assert [] == kept(store.path)
+    assert "a" == await store.write(put("a"))
+
+
 HOLD = """
 import sqlite3, sys
 db = sqlite3.connect(sys.argv[1], isolation_level=None)
@@ -379,6 +393,15 @@ def test_append_request_without_a_home(tmp_path: Path) -> None:
     with pytest.raises(StoreError):
         append_request(database(tmp_path), "run", "{}", 1)
     assert [] == list(tmp_path.iterdir())
+
+
+def test_append_request_to_half_a_home(tmp_path: Path) -> None:
+    """A database without its tables is said to be unusable."""
+    with closing(connect(database(tmp_path), create=True)):
+        pass
+
+    with pytest.raises(StoreError, match="cannot be used"):
+        append_request(database(tmp_path), "run", "{}", 1)
 
 
 # -------------------------------------------------------------------------------------- migrations

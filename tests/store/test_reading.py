@@ -21,6 +21,13 @@ def path(tmp_path: Path) -> str:
     return f"{folder}/dotagent.db"
 
 
+def ask(path: str, sql: str) -> object:
+    """The first value that the record answers with."""
+    with record(path) as reader:
+        assert reader is not None
+        return reader.execute(sql).fetchone()[0]
+
+
 def set_version(path: str, version: int) -> None:
     """As if another dotagent had made it."""
     db = connect(path, create=False)
@@ -30,14 +37,11 @@ def set_version(path: str, version: int) -> None:
 
 def test_what_is_there_is_read_and_cannot_be_written(path: str) -> None:
     """A connection that only reads, closed at the end."""
-    with record(path) as reader:
-        assert reader is not None
-        found = reader.execute("SELECT count(*) FROM home").fetchone()[0]
-        with pytest.raises(StoreError, match="it may only be read"), record(path) as other:
-            assert other is not None
-            other.execute("DELETE FROM home")
+    found = ask(path, "SELECT count(*) FROM home")
 
     assert 1 == found
+    with pytest.raises(StoreError, match="it may only be read"):
+        ask(path, "DELETE FROM home")
 
 
 def test_nothing_is_made_by_looking(tmp_path: Path) -> None:
@@ -82,9 +86,8 @@ def test_damage_is_classified_wherever_it_shows(path: str) -> None:
     """At the first look, or only as it is read."""
     data = Path(path).read_bytes()
     Path(path).write_bytes(data[:100] + b"\xff" * (len(data) - 100))
-    with pytest.raises(StoreCorrupt), record(path) as reader:
-        assert reader is not None
-        reader.execute("SELECT * FROM home").fetchall()
+    with pytest.raises(StoreCorrupt):
+        ask(path, "SELECT * FROM home")
     Path(path).write_bytes(b"text" * 1000)
 
     with pytest.raises(StoreCorrupt):

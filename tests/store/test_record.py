@@ -47,7 +47,9 @@ async def test_chain(home: Home) -> None:
     verdict = chain.verify(lines(home), last=home.value("SELECT hash FROM audit WHERE seq = 100"))
 
     assert (100, None) == (verdict.count, verdict.broken_at)
-    assert list(range(1, 101)) == [row["seq"] for row in home.rows("SELECT seq FROM audit")]
+    assert list(range(1, 101)) == [
+        row["seq"] for row in home.rows("SELECT seq FROM audit ORDER BY seq")
+    ]
 
 
 async def test_rolled_back(home: Home) -> None:

@@ -298,6 +298,17 @@ async def test_escaped(home: Home) -> None:
     )
 
 
+async def test_caught_up_without_its_gap(home: Home) -> None:
+    """A late run whose range row retention was quick to prune is told without it."""
+    await home.adopt(agent())
+    await home.plan()
+    (run,) = await home.due(EIGHT + 5 * HOUR_MS + MINUTE_MS)
+    await home.write(lambda tx: tx.run("DELETE FROM windows WHERE state = 'skipped'"))
+    await home.settle(run)
+
+    assert "caught_up" not in home.value("SELECT facts FROM events")
+
+
 # --------------------------------------------------------------------------------- rules R5, R11
 
 

@@ -357,3 +357,13 @@ async def test_notifier_removed(home: Home, kind: Kind, announced: bool) -> None
     assert ([("ops", "delivery_expired", "pending", "")] if announced else []) == (
         home.deliveries()[1:]
     )
+
+
+async def test_notifier_removed_while_it_was_sent_to(home: Home) -> None:
+    """An answer that comes after the notifier was removed still counts for its message."""
+    claim = await one(home)
+    await home.adopt(agent(routes=[]))
+    await home.answer(claim, Retry(why="503"))
+
+    assert ("n", "attempt_failed", "pending", "503") == home.deliveries()[0]
+    assert "f1" == home.value("SELECT fingerprint FROM deliveries")

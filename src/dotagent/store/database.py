@@ -89,7 +89,7 @@ def connect(path: str, *, create: bool, busy_ms: int = 5_000) -> sqlite3.Connect
         )
         db.row_factory = sqlite3.Row
         db.execute(f"PRAGMA busy_timeout = {busy_ms}")
-        db.execute("PRAGMA journal_mode = WAL")
+        _write_ahead(db)
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA foreign_keys = ON")
     except sqlite3.Error as error:
@@ -97,6 +97,22 @@ def connect(path: str, *, create: bool, busy_ms: int = 5_000) -> sqlite3.Connect
             db.close()
         raise classify(error, path) from error
     return db
+
+
+def _write_ahead(db: sqlite3.Connection) -> None:
+    """Switch to a write-ahead log. The one thing for which SQLite does not wait, where others make
+    the same switch: wait for a turn to write instead, then try again."""
+    for _ in range(8):
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            db.execute("BEGIN IMMEDIATE")
+            db.execute("ROLLBACK")
+        else:
+            return
+    db.execute("PRAGMA journal_mode = WAL")
 
 
 def _make(path: str) -> None:
