@@ -125,8 +125,7 @@ def _with_known(named: Sequence[str], reader: Reader) -> tuple[str, ...]:
 def prepare_store(paths: Paths) -> None:
     """Make the database where there is none, so that a request can be written. One that is there
     is its holder's to bring up to date. ``StoreError``."""
-    if not os.path.exists(paths.database):
-        database.open_store(paths.database).close()
+    database.make(paths.database)
 
 
 async def hold(

@@ -18,7 +18,7 @@ import pytest
 
 from dotagent.core.errors import NotFound, StoreBusy, StoreCorrupt, StoreError, StoreNewer
 from dotagent.store import migrations
-from dotagent.store.database import Store, Tx, append_request, check, connect, open_store
+from dotagent.store.database import Store, Tx, append_request, check, connect, make, open_store
 from dotagent.store.reading import connect_reader
 from tests.store.builder import database
 
@@ -455,3 +455,20 @@ def test_statements() -> None:
     script += "END;\nINSERT INTO a VALUES ('\n;');\n-- the end"
 
     assert 3 == len(migrations.statements(script))
+
+
+def test_half_made_is_made_whole(tmp_path: Path) -> None:
+    """A file that another process has only just begun gets its schema; one that has a schema, even
+    an older one, is left as it is."""
+    path = database(tmp_path)
+    Path(path).touch()
+    make(path)
+    with closing(connect_reader(path)) as db:
+        made = db.execute("PRAGMA user_version").fetchone()[0]
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA user_version = -1")
+    make(path)
+    with closing(connect_reader(path)) as db:
+        left = db.execute("PRAGMA user_version").fetchone()[0]
+
+    assert (migrations.LATEST, -1) == (made, left)

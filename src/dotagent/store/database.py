@@ -142,6 +142,20 @@ def open_store(path: str) -> Store:
     return Store(path, db)
 
 
+def make(path: str) -> None:
+    """Make the database where there is none, or only what another process has begun to make. An
+    older schema stays: that is for the holder of the home to bring up to date. Raises
+    ``StoreError``."""
+    db = connect(path, create=True)
+    try:
+        if refuse_newer(db, path) == 0:
+            migrations.apply(db, 0)
+    except sqlite3.Error as error:
+        raise classify(error, path) from error
+    finally:
+        db.close()
+
+
 class _Job:
     __slots__ = ("error", "future", "loop", "op", "result")
 
@@ -295,6 +309,7 @@ __all__ = [
     "check",
     "connect",
     "connect_reader",
+    "make",
     "open_store",
     "refuse_newer",
 ]

@@ -52,14 +52,9 @@ def last_success(reader: Reader, agent: str, schedule: str) -> int | None:
     return None if row is None else row["last_success_at"]
 
 
-def event(reader: Reader, seq: int) -> tuple[Event, Tail, Tail]:
-    """An event, and the tails of its attempt's output and error output."""
-    row = reader.execute(
-        "SELECT e.*, a.stdout_tail, a.stderr_tail, a.dropped FROM events e"
-        " LEFT JOIN attempts a ON a.id = e.attempt_id WHERE e.seq = ?",
-        (seq,),
-    ).fetchone()
-    found = Event(
+def event_of(row: Row) -> Event:
+    """The event in a row of ``events``."""
+    return Event(
         kind=Kind(row["kind"]),
         at=row["at"],
         agent=row["agent"],
@@ -71,6 +66,16 @@ def event(reader: Reader, seq: int) -> tuple[Event, Tail, Tail]:
         about=row["about"],
         facts=json.loads(row["facts"]),
     )
+
+
+def event(reader: Reader, seq: int) -> tuple[Event, Tail, Tail]:
+    """An event, and the tails of its attempt's output and error output."""
+    row = reader.execute(
+        "SELECT e.*, a.stdout_tail, a.stderr_tail, a.dropped FROM events e"
+        " LEFT JOIN attempts a ON a.id = e.attempt_id WHERE e.seq = ?",
+        (seq,),
+    ).fetchone()
+    found = event_of(row)
     out, err = json.loads(row["dropped"] or "[0,0]")
     return (
         found,

@@ -5,13 +5,13 @@ A message that was sent again by hand stands for the one before it. Nothing here
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from sqlite3 import Row
 
 from dotagent.core.case import News, Sending, Telling
-from dotagent.core.model import DeliveryState, Event, Kind
+from dotagent.core.model import DeliveryState, Event
+from dotagent.store.look import event_of
 from dotagent.store.reading import Reader
 
 
@@ -38,7 +38,7 @@ def inbox(reader: Reader, agent: str | None, limit: int) -> list[Line]:
         state = DeliveryState(row["state"])
         counts.setdefault(row["event_seq"], []).append((state, row["count"]))
     return [
-        Line(event=_event(row), told=tuple(counts.get(row["seq"], ()))) for row in reversed(rows)
+        Line(event=event_of(row), told=tuple(counts.get(row["seq"], ()))) for row in reversed(rows)
     ]
 
 
@@ -64,7 +64,7 @@ def news(reader: Reader, where: str, params: Sequence[str | int]) -> list[News]:
         f" AND {_STANDS} ORDER BY d.id",
     ).fetchall():
         told[row["event_seq"]].append(_telling(reader, row))
-    return [News(event=_event(row), told=tuple(told[row["seq"]])) for row in rows]
+    return [News(event=event_of(row), told=tuple(told[row["seq"]])) for row in rows]
 
 
 def _telling(reader: Reader, row: Row) -> Telling:
@@ -85,21 +85,6 @@ def _telling(reader: Reader, row: Row) -> Telling:
             Sending(**{name: send[name] for name in names}, may_repeat=bool(send["may_repeat"]))
             for send in sends
         ),
-    )
-
-
-def _event(row: Row) -> Event:
-    return Event(
-        kind=Kind(row["kind"]),
-        at=row["at"],
-        agent=row["agent"],
-        schedule_id=row["schedule"],
-        seq=row["seq"],
-        window_id=row["window_id"],
-        attempt_id=row["attempt_id"],
-        outage_id=row["outage_id"],
-        about=row["about"],
-        facts=json.loads(row["facts"]),
     )
 
 
