@@ -196,11 +196,10 @@ async def _engine(
         store.on_audit = recorder.wake
         try:
             with listener.attached(engine, surroundings), _faults_of(engine):
-                with damage.classified(paths.database):
-                    daemon = (__version__, me.pid) if purpose.role == DAEMON else None
-                    await greet(parts, First(standing=recorder.check(), anew=anew, daemon=daemon))
-                    await recover(parts, me.boot_id)
-                    yield engine
+                daemon = (__version__, me.pid) if purpose.role == DAEMON else None
+                await greet(parts, First(standing=recorder.check(), anew=anew, daemon=daemon))
+                await recover(parts, me.boot_id)
+                yield engine
                 reason = engine.stopped_by if purpose.role == DAEMON else None
                 synced = recorder.written
                 await store.write(

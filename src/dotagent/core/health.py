@@ -1,8 +1,8 @@
 """A schedule's health, from its history: the word and the reason that ``status`` shows.
 
 ``new`` nothing has been due yet · ``ok`` the last window succeeded · ``degraded`` it succeeded, but
-not at once or with a warning · ``failing`` the last attempt failed, whether it is tried again or not
-· ``stale`` windows passed unrun · ``off`` not scheduled.
+not at once or with a warning · ``failing`` the last attempt failed, to be tried again or not ·
+``stale`` windows passed unrun · ``off`` not scheduled.
 """
 
 from __future__ import annotations

@@ -1,20 +1,18 @@
 """A damaged database is set aside, kept and said; it is never silently made anew (product §8).
 
-Only for the holder of the home's lock. Invariant: what SQLite says of a damaged file reaches nobody
-but as ``StoreCorrupt``, which names where the file is kept.
+Only for the holder of the home's lock. Invariant: nobody is told of damage without being told where
+the damaged file is kept.
 """
 
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
 from dotagent.core.errors import StoreCorrupt
 from dotagent.store import database, holders
 from dotagent.store.database import Store
-from dotagent.store.faults import classify
 
 _COMPANIONS = ("-wal", "-shm")
 _MARK = ".damaged-"
@@ -23,13 +21,12 @@ _MARK = ".damaged-"
 def open_checked(path: str) -> Store:
     """Open or create the store; SQLite's own check first if the last holder died. Raises
     ``StoreError``."""
-    with classified(path):
-        if os.path.exists(path):
-            with closing(database.connect_reader(path)) as reader:
-                crashed = holders.last_crashed(reader)
-            if crashed:
-                database.check(path)
-        return database.open_store(path)
+    if os.path.exists(path):
+        with closing(database.connect_reader(path)) as reader:
+            crashed = holders.last_crashed(reader)
+        if crashed:
+            database.check(path)
+    return database.open_store(path)
 
 
 @contextmanager
@@ -37,8 +34,7 @@ def set_aside(path: str, now: Callable[[], int]) -> Iterator[None]:
     """Around everything that a holder does: where the database turns out to be damaged, it is
     renamed once it is closed, and the ``StoreCorrupt`` that goes on says so."""
     try:
-        with classified(path):
-            yield
+        yield
     except StoreCorrupt as error:
         aside = f"{path}{_MARK}{now() // 1000}"
         for suffix in ("", *_COMPANIONS):
@@ -48,15 +44,6 @@ def set_aside(path: str, now: Callable[[], int]) -> Iterator[None]:
             f"{error.message}; it is kept as {aside}",
             "The next start begins a new record; agents and their files are untouched.",
         ) from error
-
-
-@contextmanager
-def classified(path: str) -> Iterator[None]:
-    """What a look-up outside a ``Store`` operation raises, as the ``StoreError`` that it means."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise classify(error, path) from error
 
 
 def kept(path: str) -> list[str]:

@@ -15,18 +15,64 @@ from dotagent.store.faults import classify
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any, Self
 
 Reader = sqlite3.Connection
 """A connection that only reads."""
 
 
+class _Rows(sqlite3.Cursor):
+    """What a look-up found. What SQLite has to say against it comes as a ``StoreError``: whoever
+    looks something up need not know SQL's errors, and a damaged page is met anywhere."""
+
+    def execute(self, sql: str, params: "Any" = ()) -> "Self":
+        try:
+            return super().execute(sql, params)
+        except sqlite3.Error as error:
+            raise self._said(error) from error
+
+    def fetchone(self) -> "Any":
+        try:
+            return super().fetchone()
+        except sqlite3.Error as error:
+            raise self._said(error) from error
+
+    def fetchall(self) -> "list[Any]":
+        try:
+            return super().fetchall()
+        except sqlite3.Error as error:
+            raise self._said(error) from error
+
+    def __next__(self) -> "Any":
+        try:
+            return super().__next__()
+        except sqlite3.Error as error:
+            raise self._said(error) from error
+
+    def _said(self, error: sqlite3.Error) -> StoreError:
+        connection = self.connection
+        return classify(error, connection.path if isinstance(connection, _Connection) else "")
+
+
+class _Connection(sqlite3.Connection):
+    path = ""
+
+    def execute(self, sql: str, params: "Any" = ()) -> _Rows:
+        return self.cursor(_Rows).execute(sql, params)
+
+
 def connect_reader(path: str) -> Reader:
-    """A connection that cannot write. Raises ``StoreError``."""
+    """A connection that cannot write; it raises ``StoreError`` now and at every look-up."""
     db = None
     try:
         db = sqlite3.connect(
-            f"file:{quote(path)}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
+            f"file:{quote(path)}?mode=ro",
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+            factory=_Connection,
         )
+        db.path = path
         db.row_factory = sqlite3.Row
         db.execute("PRAGMA busy_timeout = 5000")
         refuse_newer(db, path)
