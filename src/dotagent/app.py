@@ -108,8 +108,13 @@ def paths_of(env: Mapping[str, str]) -> Paths:
 
 def roots_of(paths: Paths, env: Mapping[str, str]) -> tuple[str, ...]:
     """The roots that a holder with this environment looks into. Raises ``HomeError``."""
+    return _roots(paths, env, _inherited(paths, env))
+
+
+def _inherited(paths: Paths, env: Mapping[str, str]) -> Mapping[str, str]:
+    """What agents inherit: the captured environment, else the holder's own."""
     captured = environment.read(paths.environment)
-    return _roots(paths, env, env if captured is None else captured)
+    return env if captured is None else captured
 
 
 def _roots(paths: Paths, env: Mapping[str, str], inherited: Mapping[str, str]) -> tuple[str, ...]:
@@ -180,31 +185,26 @@ async def _engine(
     """An engine that has settled what a dead holder left; its end is written down after it."""
     me = identify()
     beginning, anew = await _begin(paths, store, clock, purpose, me)
-    captured = environment.read(paths.environment)
-    inherited = env if captured is None else captured
+    inherited = _inherited(paths, env)
     async with Kit(clock=clock, speak=speak, env=inherited) as kit:
         actor = Actor(epoch=beginning.epoch, host=me.host, zone=zone.machine_zone(env))
         parts = _parts(paths, clock, store, actor, inherited, kit)
         recorder = Recorder(paths.audit, store, clock)
-        looked_into = _roots(paths, env, inherited)
-        if purpose.role != DAEMON:
-            looked_into = _with_known(looked_into, parts.reader)
-        surroundings = _surroundings(env, looked_into)
+        ours = _roots(paths, env, inherited)
+        is_daemon = purpose.role == DAEMON
+        surroundings = _surroundings(env, ours if is_daemon else _with_known(ours, parts.reader))
         mode = _mode(purpose, read_config(paths.config, paths.good_config, drivers).config)
         engine = Engine(parts, Catalogue(paths, drivers), mode, surroundings, recorder)
         watching = _watch(paths, purpose, engine, surroundings, bell)
         store.on_audit = recorder.wake
         try:
             with listener.attached(engine, surroundings), _faults_of(engine):
-                daemon = (__version__, me.pid) if purpose.role == DAEMON else None
+                daemon = (__version__, me.pid) if is_daemon else None
                 await greet(parts, First(standing=recorder.check(), anew=anew, daemon=daemon))
                 await recover(parts, me.boot_id)
                 yield engine
-                reason = engine.stopped_by if purpose.role == DAEMON else None
-                synced = recorder.written
-                await store.write(
-                    lambda tx: holders.end(tx, actor, clock.now(), reason=reason, synced=synced)
-                )
+                reason = engine.stopped_by if is_daemon else None
+                await _end(store, actor, clock, reason=reason, synced=recorder.written)
         finally:
             asyncio.get_running_loop().remove_reader(bell.fileno())
             watching.close()
@@ -358,6 +358,13 @@ async def _begin(
         )
     )
     return beginning, anew
+
+
+async def _end(
+    store: Store, actor: Actor, clock: SystemClock, *, reason: str | None, synced: int
+) -> None:
+    """The holder's row is closed."""
+    await store.write(lambda tx: holders.end(tx, actor, clock.now(), reason=reason, synced=synced))
 
 
 def _is_new(store: Store) -> bool:

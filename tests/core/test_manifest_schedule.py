@@ -355,6 +355,8 @@ def test_shared_slug() -> None:
         ("max_retries = 5", "", {"max_attempts": 5}),
         ("max_retries = 0", "", {"max_attempts": 1}),
         ("max_attempts = 7", "max_retries = 2", {"max_attempts": 7}),
+        (f"max_attempts = {10**30}", "", {"max_attempts": 1_000_000}),
+        ("", f"max_retries = {10**30}", {"max_attempts": 1_000_000}),
         ("", "max_retries = 2", {"max_attempts": 2}),
         ("", "max_attempts = 2", {"max_attempts": 2}),
         ("max_retries = 0", "max_attempts = 2", {"max_attempts": 1}),

@@ -58,7 +58,7 @@ COMMON = {
 }
 """Keys of a notifier that are not its driver's (product §3)."""
 CANARY = "C4n4ry-7f3a9b2d5e8c"
-SOON_MS = 150
+SOON_MS = 500
 """A deadline for services that never answer."""
 
 

@@ -355,7 +355,7 @@ def test_path_with_every_sign(tmp_path: Path) -> None:
 
 async def test_reader_cannot_write(store: Store) -> None:
     """What is opened for reading reads."""
-    with closing(store.read()) as reader, pytest.raises(sqlite3.OperationalError):
+    with closing(store.read()) as reader, pytest.raises(StoreBusy, match="may only be read"):
         reader.execute("DELETE FROM facts")
 
 

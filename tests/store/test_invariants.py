@@ -85,7 +85,7 @@ EXITS: tuple[Exit, ...] = (
     Blocked(by="warp", why="off", skip=True),
     Interrupted(why="SIGTERM"),
 )
-STEPS = (1_000, 61_000, 11 * MINUTE_MS, 70 * MINUTE_MS, 7 * HOUR_MS, 2 * DAY_MS)
+STEPS = (1_000, 61_000, 6 * MINUTE_MS, 11 * MINUTE_MS, 70 * MINUTE_MS, 7 * HOUR_MS, 2 * DAY_MS)
 
 
 def manifest(
@@ -124,6 +124,7 @@ class Life(RuleBasedStateMachine):
         self.sending: list[Claim] = []
         self.ends: dict[int, tuple[str, str]] = {}
         self.told = 0
+        self.latest = 0
         self.arrived: dict[str, list[int]] = {}
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
@@ -185,6 +186,27 @@ class Life(RuleBasedStateMachine):
     @rule(step=st.sampled_from(STEPS))
     def time_passes(self, step: int) -> None:
         self.home.now += step
+
+    @rule(
+        step=st.sampled_from(STEPS),
+        times=st.integers(1, 4),
+        exit=st.sampled_from(EXITS),
+        outcome=st.sampled_from(OUTCOMES),
+        others=st.sampled_from(OUTCOMES),
+    )
+    def life_goes_on(
+        self, step: int, times: int, exit: Exit, outcome: Outcome, others: Outcome
+    ) -> None:
+        """For a while all runs end alike, and each channel answers as it does: those of agents so,
+        the others so."""
+        for _ in range(times):
+            self.home.now += step
+            self.turn(99)
+            while self.running:
+                self.run_ends(0, exit, 0)
+            for claim in self.sending[:]:
+                index = self.sending.index(claim)
+                self.answer_comes(index, outcome if claim.scope else others, 0.5)
 
     @precondition(lambda self: self.running)
     @rule(pick=st.integers(0, 99), exit=st.sampled_from(EXITS), took=st.sampled_from([0, 40_000]))
@@ -410,6 +432,23 @@ class Life(RuleBasedStateMachine):
             "SELECT 1 FROM deliveries d JOIN events e ON e.seq = d.event_seq"
             " WHERE e.about = d.fingerprint AND d.state != 'suppressed'"
         )
+
+    @invariant()
+    def nothing_is_forgotten(self) -> None:
+        """A schedule is looked at again, unless it is gone or held; held ones are those of a root
+        that is away, and what waits in them waits without a time (rules R9)."""
+        self.latest = max(self.latest, self.home.now)
+        for row in self.rows("SELECT * FROM schedules WHERE gone_at IS NULL"):
+            held = row["held_at"] is not None
+            assert held is self.vanished
+            assert held is (row["next_due_at"] is None)
+        for row in self.rows(
+            "SELECT w.next_at, w.deadline_at, w.attempts FROM windows w JOIN schedules s"
+            " ON s.agent = w.agent AND s.id = w.schedule WHERE w.state = 'waiting'"
+        ):
+            assert self.vanished is (row["next_at"] is None)
+            if row["attempts"] and row["next_at"] is not None:
+                assert row["next_at"] <= max(row["deadline_at"], self.latest)
 
     @invariant()
     def outages_and_reminders(self) -> None:

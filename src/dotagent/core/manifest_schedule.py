@@ -28,6 +28,8 @@ from dotagent.core.when import (
 )
 
 MAX_ATTEMPTS = 3
+MOST_ATTEMPTS = 1_000_000
+"""What is beyond means "for ever" and is cut here: the store cannot hold any number."""
 BACKOFF_MS = (5 * MINUTE_MS, 15 * MINUTE_MS, 30 * MINUTE_MS)
 STALE_AFTER_MS = 120 * MINUTE_MS
 
@@ -113,6 +115,8 @@ def _tries(keys: _TryKeys) -> Tries:
     attempts = keys.max_attempts
     if attempts is None and keys.max_retries is not None:
         attempts = max(keys.max_retries, 1)
+    if attempts is not None:
+        attempts = min(attempts, MOST_ATTEMPTS)
     stale = keys.stale_after
     if stale is None and keys.stale_after_minutes is not None:
         # 0.1.x counts whole minutes and calls stale what is later than this many: 0 is one minute.

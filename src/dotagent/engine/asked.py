@@ -13,19 +13,19 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from dotagent.core.errors import DotagentError, NotFound, UsageError
+from dotagent.core.errors import DotagentError, HomeError, NotFound, UsageError
 from dotagent.core.manifest import Manifest, Schedule
 from dotagent.core.model import AttemptKind
 from dotagent.core.when import Every
-from dotagent.steps.catalogue import parse
+from dotagent.steps.catalogue import accepted, parse
 from dotagent.steps.discover import agent_rows
+from dotagent.steps.faults import fault
 from dotagent.steps.perform import Job
 from dotagent.store import adopt, attempts, look, requests, resend
 from dotagent.store.attempts import Run
 from dotagent.store.database import Tx
 from dotagent.store.requests import Request
 from dotagent.system import goodcopy
-from dotagent.system.files import read_if_there
 
 if TYPE_CHECKING:
     from dotagent.engine.embedded import Engine
@@ -65,6 +65,9 @@ class Asked:
             answer = await handler(request, request.args)
         except DotagentError as error:
             answer = {"error": error.message, "hint": error.hint, "exit": error.exit_code}
+        except Exception as error:  # of another version, say: it must not be asked for ever
+            said = f"the request {request.kind!r} could not be carried out: {fault(error)}"
+            answer = {"error": said, "hint": None, "exit": DotagentError.exit_code}
         if answer is not None:
             done = answer
             await parts.commit(lambda tx: requests.finish(tx, parts.clock.now(), request.id, done))
@@ -154,14 +157,16 @@ class Asked:
     async def _visit(self, path: str, sha256: str) -> tuple[Manifest, str, str]:
         """An agent that is not of this home: its notifiers are known, nothing is scheduled."""
         parts = self._engine.parts
-        manifest = parse(path, sha256, self._engine.drivers())
+        data = accepted(path, sha256)
+        manifest = parse(path, data, self._engine.drivers())
         name = manifest.agent.name
         row = look.agent(parts.reader, name)
         if row is not None and row["gone_at"] is None:
             raise UsageError(f"there is an agent {name!r} in the home too: {row['path']}")
-        data = read_if_there(path)
-        assert data is not None
-        goodcopy.write(parts.paths.good_manifest(name), data)
+        try:
+            goodcopy.write(parts.paths.good_manifest(name), data)
+        except OSError as error:
+            raise HomeError(f"no copy of {path} can be kept: {error.strerror}") from error
         rows = replace(agent_rows(parts, manifest, path, sha256), schedules=())
         await parts.commit(lambda tx: adopt.visit(tx, parts.clock.now(), rows))
         return manifest, sha256, os.path.dirname(path)

@@ -40,7 +40,8 @@ class Catalogue:
         key = (agent, sha256)
         found = self._kept.get(key)
         if found is None:
-            found = parse(self._paths.good_manifest(agent), sha256, self._drivers())
+            path = self._paths.good_manifest(agent)
+            found = parse(path, accepted(path, sha256), self._drivers())
             self._kept[key] = found
             if len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
@@ -48,14 +49,19 @@ class Catalogue:
         return found
 
 
-def parse(path: str, sha256: str, drivers: Mapping[str, type | None]) -> Manifest:
-    """The manifest in ``path``, which must hold exactly the bytes that were accepted."""
+def accepted(path: str, sha256: str) -> bytes:
+    """What is in ``path``, which must be exactly the bytes that were accepted. Raises ``Gone``."""
     data = goodcopy.read(path)
     if data is None or hashlib.sha256(data).hexdigest() != sha256:
         raise Gone(
             f"the accepted copy of the manifest, {path}, is missing or has been changed",
             "Save the agent's agent.toml again; dotagent then reads it anew.",
         )
+    return data
+
+
+def parse(path: str, data: bytes, drivers: Mapping[str, type | None]) -> Manifest:
+    """The manifest in ``data``, which was accepted as ``path``. Raises ``Gone``."""
     manifest, _ = read_manifest(data, drivers)
     if manifest is None:
         raise Gone(

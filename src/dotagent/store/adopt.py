@@ -267,6 +267,11 @@ def _schedule(tx: Tx, now: int, agent: AgentRows, new: ScheduleRow) -> None:
             agent.name,
             new.id,
         )
+    _say_how(tx, agent, new)
+
+
+def _say_how(tx: Tx, agent: AgentRows, new: ScheduleRow) -> None:
+    """What the manifest says of the schedule now."""
     tx.run(
         "UPDATE schedules SET slug = ?, definition = ?, run_at_start = ?, catch_up = ?,"
         " overlap = ?, stale_after_ms = ?, stale_is_default = ?, max_attempts = ?, backoff = ?"

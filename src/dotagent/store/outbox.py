@@ -33,11 +33,29 @@ class Claim:
 
 # ------------------------------------------------------------------------------------------ claim
 
-_READY = """
-SELECT t.* FROM destinations t
-WHERE t.down_until <= ?1
-  AND EXISTS (SELECT 1 FROM deliveries d WHERE d.fingerprint = t.fingerprint
-              AND d.state = 'pending' AND d.turn = 1 AND d.hold_until <= ?1)
+_TURN = "state = 'pending' AND turn = 1"
+# From one destination that something waits for to the next, along an index: the others, of which
+# there may be ten thousand, are not looked at (https://www.sqlite.org/lang_with.html).
+_WAITED_FOR = f"""
+WITH RECURSIVE waited_for (fingerprint) AS (
+  SELECT min(fingerprint) FROM deliveries WHERE {_TURN}
+  UNION ALL
+  SELECT (SELECT min(d.fingerprint) FROM deliveries d
+          WHERE {_TURN} AND d.fingerprint > waited_for.fingerprint)
+  FROM waited_for WHERE waited_for.fingerprint IS NOT NULL)
+"""
+_FIRST = f"""
+(SELECT d.id FROM deliveries d WHERE d.fingerprint = t.fingerprint AND {_TURN}
+ AND d.hold_until <= ?1 ORDER BY d.hold_until, d.id LIMIT 1) AS first
+"""
+_READY = f"""
+{_WAITED_FOR}
+SELECT t.*, {_FIRST} FROM waited_for JOIN destinations t USING (fingerprint)
+WHERE t.down_until <= ?1 AND first IS NOT NULL ORDER BY first
+"""
+_READY_ONE = f"""
+SELECT t.*, {_FIRST} FROM destinations t
+WHERE t.fingerprint = ?2 AND t.down_until <= ?1 AND first IS NOT NULL
 """
 _SUSPECT_IN_FLIGHT = "SELECT 1 FROM deliveries WHERE state = 'sending' AND suspect > 0"
 
@@ -45,12 +63,12 @@ _SUSPECT_IN_FLIGHT = "SELECT 1 FROM deliveries WHERE state = 'sending' AND suspe
 def claim(
     tx: Tx, actor: Actor, now: int, room: int, only: Iterable[str] | None = None
 ) -> list[Claim]:
-    """Take up to ``room`` deliveries that may go now, of all destinations or of ``only`` these."""
+    """Take up to ``room`` deliveries that may go now, of all destinations or of ``only`` these.
+    Where room is short, the destination that has waited longest comes first."""
     if only is None:
         ready = tx.all(_READY, now)
     else:
-        one = f"{_READY} AND t.fingerprint = ?2"
-        ready = [row for each in sorted(set(only)) for row in tx.all(one, now, each)]
+        ready = [row for each in sorted(set(only)) for row in tx.all(_READY_ONE, now, each)]
     claims: list[Claim] = []
     for destination in ready:
         if len(claims) >= room:
@@ -176,15 +194,15 @@ def end(tx: Tx, now: int, row: Row, state: str, reason: str) -> None:
 # ------------------------------------------------------------------------------------------- wake
 
 _WAKE = f"""
+{_WAITED_FOR}
 SELECT min(max(t.down_until, first.at, CASE WHEN t.every_ms = 0 THEN 0
            ELSE t.paced_at + t.every_ms - t.every_ms * t.burst END))
 FROM destinations t JOIN (
-  SELECT t2.fingerprint AS fingerprint,
-         (SELECT d.hold_until FROM deliveries d WHERE d.fingerprint = t2.fingerprint
-          AND d.state = 'pending' AND d.turn = 1
+  SELECT w.fingerprint AS fingerprint,
+         (SELECT d.hold_until FROM deliveries d WHERE d.fingerprint = w.fingerprint AND {_TURN}
           AND (d.suspect = 0 OR NOT EXISTS ({_SUSPECT_IN_FLIGHT}))
           ORDER BY d.hold_until LIMIT 1) AS at
-  FROM destinations t2) AS first USING (fingerprint)
+  FROM waited_for w) AS first USING (fingerprint)
 WHERE first.at IS NOT NULL
   AND (SELECT count(*) FROM deliveries b WHERE b.fingerprint = t.fingerprint
        AND b.state = 'sending')
@@ -193,8 +211,8 @@ WHERE first.at IS NOT NULL
 
 
 def next_wake(tx: Tx) -> int | None:
-    """When the next delivery may become free by time alone; one look-up a destination. One that
-    is full is not looked at: the settle of what it is sending claims the next. Nor is a suspect
+    """When the next delivery may become free by time alone; one look-up for each destination that
+    something waits for. One that is full is not looked at: the settle of what it is sending claims the next. Nor is a suspect
     while another is in flight: its settle wakes the engine."""
     at: int | None = tx.value(_WAKE)
     return at

@@ -187,11 +187,7 @@ def _apply(tx: Tx, actor: Actor, now: int, schedule: Row, made: Plan) -> set[str
 
 
 def _close(tx: Tx, actor: Actor, now: int, schedule: Row, closing: Closing) -> set[str]:
-    live = tx.one(
-        "SELECT * FROM windows WHERE agent = ? AND schedule = ? AND state = 'waiting'",
-        schedule["agent"],
-        schedule["id"],
-    )
+    live = windows.waiting(tx, schedule["agent"], schedule["id"])
     assert live is not None
     if closing.state is WindowState.SKIPPED:
         windows.shut(tx, now, live["id"], closing.state, closing.reason)

@@ -34,7 +34,7 @@ def _request(row: Row) -> Request:
     return Request(
         id=row["id"],
         kind=row["kind"],
-        args=json.loads(row["args"]),
+        args=_args(row["args"]),
         state=row["state"],
         note=row["note"],
         answer=json.loads(row["answer"]) if row["answer"] is not None else None,
@@ -42,10 +42,22 @@ def _request(row: Row) -> Request:
     )
 
 
+def _args(text: str) -> Mapping[str, Any]:
+    """Anybody of this home may write a row; what is no JSON object names nothing."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def waiting(reader: Reader) -> list[Request]:
     """Requests that nobody has taken yet, in order; first those that call another one off."""
+    # As the index of what is open has it, so that SQLite sees that it will do; the plus keeps the
+    # one condition from being folded into the other.
     rows = reader.execute(
-        "SELECT * FROM requests WHERE state = 'waiting' ORDER BY kind != 'stop', id"
+        "SELECT * FROM requests WHERE state != 'done' AND +state = 'waiting'"
+        " ORDER BY kind != 'stop', id"
     )
     return [_request(row) for row in rows]
 

@@ -143,11 +143,7 @@ def _settle_manual(tx: Tx, now: int, attempt: Row, judgement: Judgement) -> Wait
     """Rules R10: a manual success closes the waiting window; a failure touches none."""
     if judgement.verdict not in GOOD:
         return Wait(at=now, why=judgement.words)
-    waiting = tx.one(
-        "SELECT * FROM windows WHERE agent = ? AND schedule = ? AND state = 'waiting'",
-        attempt["agent"],
-        attempt["schedule"],
-    )
+    waiting = windows.waiting(tx, attempt["agent"], attempt["schedule"])
     if waiting is not None:
         windows.shut(tx, now, waiting["id"], WindowState.SUCCEEDED, "by manual run")
     return Close(state=WindowState.SUCCEEDED, why="manual run")

@@ -51,7 +51,7 @@ def give_up(tx: Tx, actor: Actor, now: int, window: Row, why: str) -> set[str]:
     outage = outages.bad_news(
         tx, now, window["agent"], window["schedule"], by="given_up", windows=1
     )
-    last = _last_attempt(tx, window["id"])
+    last = _last_attempt(tx, window)
     attempt_id, facts = (last["id"], _last_facts(last)) if last is not None else (None, _UNTOLD)
     event = events.given_up(
         _source(actor, window, outage["id"], attempt_id),
@@ -127,11 +127,24 @@ def _source(actor: Actor, window: Row, outage_id: int, attempt_id: int | None) -
     )
 
 
-def _last_attempt(tx: Tx, window_id: int) -> Row | None:
+def waiting(tx: Tx, agent: str, schedule: str) -> Row | None:
+    """The schedule's waiting window, if it has one."""
+    live = tx.one(
+        "SELECT * FROM windows WHERE agent = ? AND schedule = ?"
+        " AND state IN ('waiting', 'running')",
+        agent,
+        schedule,
+    )
+    return live if live is not None and live["state"] == WindowState.WAITING else None
+
+
+def _last_attempt(tx: Tx, window: Row) -> Row | None:
     return tx.one(
-        "SELECT * FROM attempts WHERE window_id = ? AND ended_at IS NOT NULL"
-        " AND verdict != 'interrupted' ORDER BY id DESC LIMIT 1",
-        window_id,
+        "SELECT * FROM attempts WHERE agent = ? AND schedule = ? AND window_id = ?"
+        " AND ended_at IS NOT NULL AND verdict != 'interrupted' ORDER BY id DESC LIMIT 1",
+        window["agent"],
+        window["schedule"],
+        window["id"],
     )
 
 

@@ -198,6 +198,7 @@ CREATE TABLE events (
 );
 CREATE INDEX events_schedule ON events (agent, schedule, seq);
 CREATE INDEX events_outage ON events (outage_id, kind) WHERE outage_id IS NOT NULL;
+CREATE INDEX events_attempt ON events (attempt_id) WHERE attempt_id IS NOT NULL;
 
 -- The last good routing (rules R16): who asks for what. No address and no secret.
 CREATE TABLE routing (
@@ -229,6 +230,8 @@ CREATE TABLE destinations (
   dead        INTEGER NOT NULL DEFAULT 0,  -- dead letters of the episode
   sent_at     INTEGER
 );
+
+CREATE INDEX destinations_parked ON destinations (fingerprint) WHERE parked_at IS NOT NULL;
 
 CREATE TABLE deliveries (
   id          INTEGER PRIMARY KEY AUTOINCREMENT,
