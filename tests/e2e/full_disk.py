@@ -46,6 +46,7 @@ def play(disk: Path) -> dict[str, object]:
             film.unlink()
             before = home.count("given_up")
             until(lambda: home.count("given_up") > before + 1, what="two more runs")
+            kept_again = reserve.exists()
             (home.path / "agents").rename(home.path / "agents-no-more")
             until(home.settled, what="the last message")
         lines = [request.body.decode().splitlines()[0] for request in server.accepted]
@@ -53,6 +54,7 @@ def play(disk: Path) -> dict[str, object]:
     return {
         "kept": kept,
         "given_up": given_up,
+        "kept_again": kept_again,
         "told": lines,
         "events": [event["line"] for event in inbox if event["agent"]],
         "verified": home.run("audit", "verify").returncode,

@@ -9,7 +9,8 @@ classifies it once, by its class, and nobody above classifies it again.
      │    └── StoreError             the database cannot be used
      │         ├── StoreNewer        made by a newer dotagent
      │         ├── StoreCorrupt      fails SQLite's own check
-     │         └── StoreBusy         held or full for now; the owner tries again (rules R12)
+     │         └── StoreBusy         held for now; the owner tries again (rules R12)
+     │              └── StoreFull         the disk is full
      └── HeldError         exit 5   another process holds the home's lock
 """
 
@@ -63,6 +64,10 @@ class StoreCorrupt(StoreError):
 
 class StoreBusy(StoreError):
     """The database is held by somebody else or the disk is full; trying again may help."""
+
+
+class StoreFull(StoreBusy):
+    """The disk has no room for what must be written."""
 
 
 class HeldError(DotagentError):

@@ -28,9 +28,12 @@ from dotagent.store import attempts, outages, outbox, plan, windows
 from dotagent.store.attempts import Run
 from dotagent.store.database import Reader, Tx
 from dotagent.store.outbox import Claim
+from dotagent.system.home import keep_reserve
 
 SENDS_AT_ONCE = 256
 LOOK_AGAIN_MS = 1_000
+FULL_MS = 5_000
+"""When to look whether a full disk has room again."""
 BUSY_MS = 1_000
 """When to try again what the store would not take."""
 END_MS = 20_000
@@ -165,6 +168,8 @@ class Engine:
     async def _turn(self) -> Turn:
         if self.parts.trouble.waiting:
             return Turn()
+        if not await self._has_room():
+            return Turn(wake_at=self.parts.clock.now() + FULL_MS)
         planning = self.mode.plan or bool(self._ticks)
         try:
             turn = await self.parts.store.write(lambda tx: self._claim(tx, planning))
@@ -176,6 +181,14 @@ class Engine:
         self.send(turn.claims)
         await self._count(turn)
         return turn
+
+    async def _has_room(self) -> bool:
+        """After a full disk nothing new starts until the reserve is back (product §8)."""
+        trouble = self.parts.trouble
+        if trouble.spent:
+            kept = await asyncio.to_thread(keep_reserve, self.parts.paths.reserve)
+            trouble.spent = not kept
+        return not trouble.spent
 
     async def _count(self, turn: Turn) -> None:
         """A tick is answered once all that is due has started."""

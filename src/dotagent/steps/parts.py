@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from dotagent.core.errors import StoreBusy
+from dotagent.core.errors import StoreBusy, StoreFull
 from dotagent.core.targets import Target
 from dotagent.drivers.kit.driver import Driver
 from dotagent.ports import Clock, Pace, Sender, Spawner, Speak
@@ -27,6 +27,8 @@ class Trouble:
     is claimed (rules R12)."""
 
     waiting: int = 0
+    spent: bool = False
+    """The reserve was given up, and there is no room yet to keep it again."""
     why: str = ""
     on_change: Callable[[], None] = lambda: None
 
@@ -83,9 +85,10 @@ class Parts:
                 except StoreBusy as error:
                     if not held:
                         held = True
-                        # What is in flight must be able to settle (product §8).
-                        give_up_reserve(self.paths.reserve)
                         self.trouble.waiting += 1
+                    # What is in flight must be able to settle (product §8).
+                    if isinstance(error, StoreFull) and give_up_reserve(self.paths.reserve):
+                        self.trouble.spent = True
                     self.trouble.why = error.message
                     self.trouble.on_change()
                 await self.clock.sleep_until(self.clock.now() + pause)

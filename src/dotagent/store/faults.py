@@ -7,12 +7,11 @@ Source of the codes: https://www.sqlite.org/rescode.html
 import os
 import sqlite3
 
-from dotagent.core.errors import StoreBusy, StoreCorrupt, StoreError
+from dotagent.core.errors import StoreBusy, StoreCorrupt, StoreError, StoreFull
 
 _BUSY = {
     sqlite3.SQLITE_BUSY: "another process holds it",
     sqlite3.SQLITE_LOCKED: "another process holds it",
-    sqlite3.SQLITE_FULL: "the disk is full",
     sqlite3.SQLITE_IOERR: "the disk gave an input/output error",
     sqlite3.SQLITE_READONLY: "it may only be read",
 }
@@ -30,6 +29,11 @@ def classify(error: sqlite3.Error, path: str) -> StoreError:
         return StoreCorrupt(
             f"the database {path} is damaged ({error})",
             "Start the daemon: it sets the damaged file aside, keeps it, and begins a new record.",
+        )
+    if code == sqlite3.SQLITE_FULL:
+        return StoreFull(
+            f"the database {path} cannot be written now: the disk is full ({error})",
+            "Free space; nothing was half-written, and what is in flight will settle.",
         )
     if code in _BUSY:
         return StoreBusy(

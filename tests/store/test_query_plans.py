@@ -1,0 +1,170 @@
+"""No statement of the line's daily work reads a table that grows with time from end to end."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import closing
+from datetime import UTC
+from pathlib import Path
+
+import pytest
+
+from dotagent.core.model import Exited, Kind, RejectDestination, Retry, Skipped
+from dotagent.store import database, outbox_view, requests, resend, windows
+from dotagent.store.actor import Actor
+from dotagent.store.database import Store
+from tests.core.walls import HOUR_MS, MINUTE_MS
+from tests.store.builder import EIGHT, SEEN, Home, agent, route, schedule
+from tests.store.builder import database as database_in
+
+GROWING = {"attempts", "audit", "deliveries", "events", "outages", "requests", "sends", "windows"}
+OF_THE_OPEN = {
+    "attempts_open",
+    "deliveries_free",
+    "deliveries_order",
+    "deliveries_overdue",
+    "deliveries_sending",
+    "outages_open",
+    "requests_open",
+    "windows_live",
+    "windows_waiting",
+}
+"""Indexes of what has not ended: these stay small."""
+
+_NAMED = re.compile(r"\b(?:FROM|JOIN|UPDATE|INTO) (\w+)(?: (?:AS )?(?!WHERE|JOIN|SET|ON)(\w+))?")
+_STEP = re.compile(r"^(SCAN|SEARCH) (\w+)(?: USING (?:COVERING )?INDEX (\w+))?(.*)$")
+
+
+def long_ways(db: sqlite3.Connection, sql: str) -> list[str]:
+    """The steps of the plan of ``sql`` that read all of a growing table, or of a schedule's past."""
+    tables = {alias or name: name for name, alias in _NAMED.findall(sql)} | {
+        name: name for name, _ in _NAMED.findall(sql)
+    }
+    found = []
+    for row in db.execute(f"EXPLAIN QUERY PLAN {sql}"):
+        step = _STEP.match(row[3])
+        if step is None or tables.get(step[2]) not in GROWING or step[3] in OF_THE_OPEN:
+            continue
+        is_past = step[3] == "sqlite_autoindex_windows_1" and "expected_at" not in step[4]
+        is_whole = step[1] == "SCAN" or not (step[3] or "KEY" in step[4])
+        if (is_whole or is_past) and " LIMIT 1" not in sql:
+            found.append(f"{row[3]}: {' '.join(sql.split())}")
+    return found
+
+
+class Traced(Home):
+    """A home whose statements are kept."""
+
+    seen: set[str]
+
+
+@pytest.fixture
+async def home(tmp_path: Path) -> AsyncIterator[Traced]:
+    path = database_in(tmp_path)
+    database.open_store(path).close()
+    db = database.connect(path, create=False)
+    made = Traced(
+        path=path,
+        store=Store(path, db),
+        actor=Actor(epoch=0, host="web-1", zone=UTC),
+        now=SEEN,
+    )
+    await made.begin()
+    made.seen = set()
+    db.set_trace_callback(made.seen.add)
+    yield made
+    made.close()
+
+
+async def live(home: Home) -> None:
+    """What a holder does all day: plan, run, fail, retry, give up, remind, recover, send, park."""
+    often = schedule("s", tries=2, backoff=(MINUTE_MS,))
+    routes = [route(remind=[HOUR_MS]), route("m", "f2")]
+    await home.adopt(agent(schedules=[often], routes=routes))
+    await home.plan()
+    await home.notify(route("g", "f3"))
+    for outcome in (None, Retry(why="503"), RejectDestination(why="404"), Skipped(why="no")):
+        await home.run(EIGHT if home.now < EIGHT else home.now + HOUR_MS)
+        for claim in await home.claim():
+            await home.answer(claim, outcome, room=8)
+        home.now += 10 * MINUTE_MS
+        await home.send_all()
+    await home.remind(home.now + 3 * HOUR_MS)
+    await home.plan(home.now + 24 * HOUR_MS)
+    await home.run(home.now + HOUR_MS, Exited(code=0))
+    run = await home.manual()
+    assert run is not None
+    await home.settle(run, Exited(code=0))
+    await home.tell(Kind.GIVEN_UP)
+    await home.adopt(agent(schedules=[schedule("s", tries=1)], routes=routes[:1]))
+    await home.write(lambda tx: resend.again(tx, home.now, [1]))
+    await home.adopt()
+    await home.wakes()
+
+
+async def test_no_statement_reads_a_whole_past(home: Traced) -> None:
+    """Whatever the engine does all day, its statements find what they need by an index."""
+    await live(home)
+    with closing(home.store.read()) as reader:
+        long = [way for sql in sorted(home.seen) for way in long_ways(reader, sql)]
+
+    assert 100 < len(home.seen)
+    assert [] == long
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        requests.waiting,
+        requests.unfinished,
+        lambda reader: outbox_view.of_attempt(reader, 1),
+        lambda reader: outbox_view.may_go(reader, 1, 1, 1),
+    ],
+)
+async def test_no_look_up_reads_a_whole_past(
+    home: Traced, look: Callable[[sqlite3.Connection], object]
+) -> None:
+    """Nor do the look-ups that are made each turn, or while somebody waits for a run."""
+    seen: set[str] = set()
+    with closing(home.store.read()) as reader:
+        reader.set_trace_callback(seen.add)
+        look(reader)
+        reader.set_trace_callback(None)
+        long = [way for sql in seen for way in long_ways(reader, sql)]
+
+    assert seen
+    assert [] == long
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM requests WHERE kind = 'run'",
+        "SELECT max(at) FROM events",
+        "SELECT * FROM attempts WHERE window_id = 1",
+        "SELECT d.* FROM events e JOIN deliveries d ON d.event_seq = e.seq WHERE d.name = 'x'",
+        "SELECT * FROM windows WHERE agent = 'a' AND schedule = 's' AND state = 'waiting'",
+    ],
+)
+async def test_a_long_way_is_noticed(home: Traced, sql: str) -> None:
+    """What reads a whole table, or all windows that a schedule ever had, is found out."""
+    with closing(home.store.read()) as reader:
+        assert long_ways(reader, sql)
+
+
+async def test_the_waiting_window_is_found_among_many(home: Home) -> None:
+    """A schedule's waiting window is the live one that no attempt runs for, if there is one."""
+    await home.adopt(agent())
+    await home.plan()
+    first = await home.write(lambda tx: windows.waiting(tx, "a", "s"))
+    await home.plan(EIGHT)
+    waiting = await home.write(lambda tx: windows.waiting(tx, "a", "s"))
+    await home.runs()
+    running = await home.write(lambda tx: windows.waiting(tx, "a", "s"))
+
+    assert first is None
+    assert waiting is not None
+    assert EIGHT == waiting["expected_at"]
+    assert running is None
