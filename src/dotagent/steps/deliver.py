@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dotagent.core.errors import DotagentError
+from dotagent.core.errors import DotagentError, StoreCorrupt
 from dotagent.core.model import Message, Outcome, Retry, Skipped, Unknown
 from dotagent.core.render import render
 from dotagent.core.targets import PLUGIN, Target, fingerprint, of_manifest
@@ -55,6 +55,8 @@ async def deliver(parts: Parts, catalogue: Catalogue, claim: Claim, *, room: int
             outcome = await _send(
                 parts, parcel(target, settings, (*secrets, *hidden), message, claim)
             )
+    except StoreCorrupt:
+        raise  # nothing can be settled any more: whoever holds the home sets the file aside
     except DotagentError as error:  # an unset ${NAME}, a good copy that cannot be read
         outcome = Retry(why=error.message)
     except Exception as error:  # a fault of ours must not take the other messages down

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from dotagent.core.decide import Codes, Judgement, judge
-from dotagent.core.errors import DotagentError, NotFound
+from dotagent.core.errors import DotagentError, NotFound, StoreCorrupt
 from dotagent.core.expect import unmet
 from dotagent.core.manifest import Manifest, Schedule
 from dotagent.core.model import Ended, Exited, NotStarted
@@ -67,6 +67,8 @@ class Attempt:
         except OSError as error:
             why = f"its temporary folder could not be made: {error.strerror}"
             ended, judgement = self._not_started(why)
+        except StoreCorrupt:
+            raise  # nothing can be settled any more: whoever holds the home sets the file aside
         except DotagentError as error:
             ended, judgement = self._not_started(error.message)
         except Exception as error:  # a fault of ours must not take the other agents down

@@ -128,8 +128,8 @@ def _bury(
     is not supported at all, every row that waits for it."""
     state = "rejected" if everything else "expired"
     waiting = tx.all(
-        "SELECT * FROM deliveries WHERE fingerprint = ? AND state = 'pending' AND id != ?"
-        " AND (expires_at <= ? OR ?)",
+        "SELECT * FROM deliveries INDEXED BY deliveries_overdue WHERE fingerprint = ?"
+        " AND state = 'pending' AND id != ? AND (expires_at <= ? OR ?)",
         fingerprint,
         but["id"],
         tried_at,

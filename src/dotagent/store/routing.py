@@ -13,6 +13,7 @@ from dotagent.ports import Pace
 from dotagent.store import outages
 from dotagent.store.database import Tx
 from dotagent.store.outbox import Claim
+from dotagent.store.tell import order_keys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,14 +56,7 @@ def set_routes(tx: Tx, now: int, scope: str, routes: Sequence[RouteRow]) -> None
             route.pace.every_ms,
             route.pace.parallel,
         )
-        tx.run(
-            "UPDATE deliveries SET fingerprint = ? WHERE scope = ? AND notifier = ?"
-            " AND state = 'pending' AND fingerprint != ?",
-            route.fingerprint,
-            scope,
-            route.notifier,
-            route.fingerprint,
-        )
+        _move(tx, scope, route.notifier, route.fingerprint)
     outages.reroute(tx, now, scope)
 
 
@@ -79,10 +73,15 @@ def follow(tx: Tx, claimed: Claim, used: str) -> str:
     if used == current or current != claimed.fingerprint:
         return current
     tx.run("UPDATE routing SET fingerprint = ? WHERE scope = ? AND notifier = ?", used, *key)
-    tx.run(
-        "UPDATE deliveries SET fingerprint = ? WHERE scope = ? AND notifier = ?"
-        " AND state = 'pending'",
-        used,
-        *key,
-    )
+    _move(tx, *key, used)
     return used
+
+
+def _move(tx: Tx, scope: str, notifier: str, fingerprint: str) -> None:
+    """What waits for the notifier goes there; found by the beginning of its order key."""
+    tx.run(
+        "UPDATE deliveries SET fingerprint = ?1 WHERE order_key > ?2 AND order_key < ?3"
+        " AND state IN ('pending', 'sending') AND +state = 'pending' AND fingerprint != ?1",
+        fingerprint,
+        *order_keys(scope, notifier),
+    )

@@ -100,12 +100,22 @@ def routes(tx: Tx, event: Event) -> list[Route]:
     ]
 
 
+_PART = "\x1f"
+"""Between the parts of an order key; no name holds a control character."""
+
+
+def order_keys(scope: str, notifier: str) -> tuple[str, str]:
+    """The two texts between which all order keys of a notifier lie."""
+    before = f"{scope}{_PART}{notifier}"
+    return before + _PART, before + chr(ord(_PART) + 1)
+
+
 def deliver(
     tx: Tx, now: int, event: Event, seq: int, found: Match, *, resend_of: int | None = None
 ) -> int:
     """Insert one delivery: pending, or suppressed with its reason. Its id."""
     route = found.route
-    order_key = "\x1f".join((route.scope, route.notifier, event.agent, event.schedule_id))
+    order_key = _PART.join((route.scope, route.notifier, event.agent, event.schedule_id))
     waiting = tx.value(
         "SELECT 1 FROM deliveries WHERE order_key = ? AND state IN ('pending', 'sending') LIMIT 1",
         order_key,

@@ -172,7 +172,8 @@ def close_used_up(tx: Tx, actor: Actor, now: int, agent: str) -> set[str]:
     used_up = (
         "SELECT w.*, s.max_attempts FROM windows w"
         " JOIN schedules s ON s.agent = w.agent AND s.id = w.schedule"
-        " WHERE w.agent = ? AND w.state = 'waiting' AND w.attempts >= s.max_attempts"
+        " WHERE w.agent = ? AND w.state IN ('waiting', 'running') AND +w.state = 'waiting'"
+        " AND w.attempts >= s.max_attempts"
     )
     for window in tx.all(used_up, agent):
         allowed = allowance(window["max_attempts"], window["losses"])
