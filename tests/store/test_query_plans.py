@@ -38,7 +38,8 @@ _STEP = re.compile(r"^(SCAN|SEARCH) (\w+)(?: USING (?:COVERING )?INDEX (\w+))?(.
 
 
 def long_ways(db: sqlite3.Connection, sql: str) -> list[str]:
-    """The steps of the plan of ``sql`` that read all of a growing table, or of a schedule's past."""
+    """The steps of the plan of ``sql`` that read all of a growing table, all that a schedule ever
+    had, or all messages that wait."""
     tables = {alias or name: name for name, alias in _NAMED.findall(sql)} | {
         name: name for name, _ in _NAMED.findall(sql)
     }
@@ -48,6 +49,7 @@ def long_ways(db: sqlite3.Connection, sql: str) -> list[str]:
         if step is None or tables.get(step[2]) not in GROWING or step[3] in OF_THE_OPEN:
             continue
         is_past = step[3] == "sqlite_autoindex_windows_1" and "expected_at" not in step[4]
+        is_past |= step[3] == "deliveries_state" and "state = 'sending'" not in sql
         is_whole = step[1] == "SCAN" or not (step[3] or "KEY" in step[4])
         if (is_whole or is_past) and " LIMIT 1" not in sql:
             found.append(f"{row[3]}: {' '.join(sql.split())}")
@@ -146,10 +148,11 @@ async def test_no_look_up_reads_a_whole_past(
         "SELECT * FROM attempts WHERE window_id = 1",
         "SELECT d.* FROM events e JOIN deliveries d ON d.event_seq = e.seq WHERE d.name = 'x'",
         "SELECT * FROM windows WHERE agent = 'a' AND schedule = 's' AND state = 'waiting'",
+        "SELECT * FROM deliveries WHERE state = 'pending' AND name = 'x'",
     ],
 )
 async def test_a_long_way_is_noticed(home: Traced, sql: str) -> None:
-    """What reads a whole table, or all windows that a schedule ever had, is found out."""
+    """What reads a whole table, all windows of a schedule or all that waits is found out."""
     with closing(home.store.read()) as reader:
         assert long_ways(reader, sql)
 

@@ -35,48 +35,62 @@ class Result:
     next: Sequence[Claim]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Try:
+    """One try: its outcome, the fingerprint of the address really used, and for the record which
+    plugin it went through. ``gone``: there is no such notifier any more."""
+
+    outcome: Outcome
+    address: str
+    gone: str | None = None
+    plugin: str | None = None
+    purpose: str = "notify"
+
+
 async def deliver(parts: Parts, catalogue: Catalogue, claim: Claim, *, room: int) -> Result:
     """Send one claimed delivery and settle it."""
-    address, gone = claim.fingerprint, None
-    plugin, purpose = None, "notify"
     try:
-        target = _target(parts, catalogue, claim)
-        if isinstance(target, str):
-            gone = target
-            outcome: Outcome = Skipped(why=f"notifier removed: {target}")
-        else:
-            purpose = target.purpose
-            plugin = str(target.settings["name"]) if target.driver == PLUGIN else None
-            message = _message(parts, claim)
-            settings, secrets = resolved(parts, target.settings)
-            proxy, hidden = resolved(parts, {"proxy": target.proxy})
-            target = replace(target, proxy=proxy["proxy"])
-            address = address_of(parts, target, settings)
-            outcome = await _send(
-                parts, parcel(target, settings, (*secrets, *hidden), message, claim)
-            )
+        tried = await _try(parts, catalogue, claim)
     except StoreCorrupt:
         raise  # nothing can be settled any more: whoever holds the home sets the file aside
     except DotagentError as error:  # an unset ${NAME}, a good copy that cannot be read
-        outcome = Retry(why=error.message)
+        tried = _Try(outcome=Retry(why=error.message), address=claim.fingerprint)
     except Exception as error:  # a fault of ours must not take the other messages down
-        outcome = Retry(why=fault(error))
+        tried = _Try(outcome=Retry(why=fault(error)), address=claim.fingerprint)
     following = await parts.commit(
         lambda tx: settle_send.settle(
             tx,
             parts.actor,
             parts.clock.now(),
             claim,
-            outcome,
-            fingerprint=address,
+            tried.outcome,
+            fingerprint=tried.address,
             u=parts.chance(),
             room=room,
-            gone=gone,
-            plugin=plugin,
-            purpose=purpose,
+            gone=tried.gone,
+            plugin=tried.plugin,
+            purpose=tried.purpose,
         )
     )
-    return Result(claim=claim, outcome=outcome, next=following)
+    return Result(claim=claim, outcome=tried.outcome, next=following)
+
+
+async def _try(parts: Parts, catalogue: Catalogue, claim: Claim) -> _Try:
+    target = _target(parts, catalogue, claim)
+    if isinstance(target, str):
+        outcome: Outcome = Skipped(why=f"notifier removed: {target}")
+        return _Try(outcome=outcome, address=claim.fingerprint, gone=target)
+    message = _message(parts, claim)
+    settings, secrets = resolved(parts, target.settings)
+    proxy, hidden = resolved(parts, {"proxy": target.proxy})
+    target = replace(target, proxy=proxy["proxy"])
+    wrapped = parcel(target, settings, (*secrets, *hidden), message, claim)
+    return _Try(
+        outcome=await _send(parts, wrapped),
+        address=address_of(parts, target, settings),
+        plugin=str(target.settings["name"]) if target.driver == PLUGIN else None,
+        purpose=target.purpose,
+    )
 
 
 async def _send(parts: Parts, wrapped: Parcel) -> Outcome:

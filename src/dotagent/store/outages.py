@@ -143,7 +143,7 @@ def _unsent(tx: Tx, outage_id: int, key: tuple[str, str]) -> bool:
     """Whether a reminder of this outage still waits to be sent there."""
     return bool(
         tx.value(
-            "SELECT 1 FROM deliveries d JOIN events e ON e.seq = d.event_seq"
+            "SELECT 1 FROM events e CROSS JOIN deliveries d ON d.event_seq = e.seq"
             " WHERE e.outage_id = ? AND e.kind = 'still_failing' AND d.scope = ?"
             " AND d.notifier = ? AND d.state IN ('pending', 'sending')",
             outage_id,

@@ -212,7 +212,7 @@ WHERE first.at IS NOT NULL
 
 def next_wake(tx: Tx) -> int | None:
     """When the next delivery may become free by time alone; one look-up for each destination that
-    something waits for. One that is full is not looked at: the settle of what it is sending claims the next. Nor is a suspect
-    while another is in flight: its settle wakes the engine."""
+    something waits for. One that is full is not looked at: the settle of what it is sending claims
+    the next. Nor is a suspect while another is in flight: its settle wakes the engine."""
     at: int | None = tx.value(_WAKE)
     return at

@@ -65,7 +65,8 @@ SELECT d.*, e.kind, e.at, e.agent, e.schedule, t.parked_at, t.parked_why,
        CASE WHEN d.state = 'pending' THEN
          (SELECT max(max(p.hold_until, pt.down_until)) FROM deliveries p
           JOIN destinations pt USING (fingerprint)
-          WHERE p.order_key = d.order_key AND p.state = 'pending' AND p.id <= d.id) END AS free_at,
+          WHERE p.order_key = d.order_key AND p.state IN ('pending', 'sending')
+            AND +p.state = 'pending' AND p.id <= d.id) END AS free_at,
        (SELECT s.why FROM sends s WHERE s.delivery_id = d.id AND s.outcome != 'sent'
         ORDER BY s.number DESC LIMIT 1) AS tried_why
 FROM deliveries d JOIN events e ON e.seq = d.event_seq

@@ -80,8 +80,9 @@ def follow(tx: Tx, claimed: Claim, used: str) -> str:
 def _move(tx: Tx, scope: str, notifier: str, fingerprint: str) -> None:
     """What waits for the notifier goes there; found by the beginning of its order key."""
     tx.run(
-        "UPDATE deliveries SET fingerprint = ?1 WHERE order_key > ?2 AND order_key < ?3"
-        " AND state IN ('pending', 'sending') AND +state = 'pending' AND fingerprint != ?1",
+        "UPDATE deliveries INDEXED BY deliveries_order SET fingerprint = ?1"
+        " WHERE order_key > ?2 AND order_key < ?3 AND state IN ('pending', 'sending')"
+        " AND +state = 'pending' AND fingerprint != ?1",
         fingerprint,
         *order_keys(scope, notifier),
     )
