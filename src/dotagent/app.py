@@ -53,6 +53,7 @@ from dotagent.system.identity import Identity, identify
 from dotagent.system.paths import Paths
 from dotagent.system.paths import home as home_of
 from dotagent.system.signals import HUP, Signals
+from dotagent.system.threads import Threads
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +150,7 @@ async def hold(
     comes before all this is heard; else they are listened to from here to the end of this.
     """
     clock = SystemClock()
+    asyncio.get_running_loop().set_default_executor(Threads())
     with ExitStack() as stack:
         stack.enter_context(_faults_of(None))
         if signals is None:
@@ -283,7 +285,8 @@ def _watch(
     """The bell and, for who plans, the kernel's file notices."""
     loop = asyncio.get_running_loop()
     loop.add_reader(bell.fileno(), _rung, bell, engine)
-    watching = Watching(paths, surroundings, engine.poke)
+    zone_file = zone.file(surroundings.env)
+    watching = Watching(paths, surroundings, engine.poke, () if zone_file is None else (zone_file,))
     if purpose.plan:
         watching.begin()
     return watching

@@ -14,6 +14,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -261,7 +262,7 @@ class Life(RuleBasedStateMachine):
         name=st.sampled_from("abc"),
         minutes=st.sampled_from([10, 10, 15]),
         tries=st.sampled_from([1, 2, 4]),
-        to=st.sampled_from(["", "", "f-new"]),
+        to=st.sampled_from(["", "", "f-new", "f-a"]),
         enabled=st.sampled_from([True, True, True, False]),
     )
     def manifest_is_edited(
@@ -498,6 +499,7 @@ class Life(RuleBasedStateMachine):
         assert all(json.loads(row["facts"]) for row in self.rows("SELECT facts FROM events"))
 
 
+@pytest.mark.timeout(600)  # a failure takes its time to find its simplest form
 def test_invariants() -> None:
     """Whatever happens, in whatever order."""
     run_state_machine_as_test(

@@ -429,6 +429,18 @@ async def test_fewer_attempts_than_it_has_used(home: Home) -> None:
     assert [] == await home.due(EIGHT + 10 * MINUTE_MS)
 
 
+async def test_fewer_attempts_and_interrupted(home: Home) -> None:
+    """So does the planned stop of a try that the edit does not allow any more."""
+    await begin(home, tries=2)
+    await home.run(EIGHT)
+    (run,) = await home.due(EIGHT + 5 * MINUTE_MS)
+    await home.adopt(agent(schedules=[schedule(when=DAILY, tries=1)]))
+    await home.settle(run, Interrupted(why="SIGTERM"))
+
+    assert [(EIGHT, "given_up", "attempts used up (1 of 1)")] == home.windows()
+    assert "given_up" == home.events()[-1]
+
+
 # ----------------------------------------------------------------------------------- rules R9
 
 

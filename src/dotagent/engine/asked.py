@@ -9,11 +9,11 @@ a command must print and exit with.
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from dotagent.core.errors import DotagentError, HomeError, NotFound, UsageError
+from dotagent.core.errors import DotagentError, HomeError, NotFound, StoreBusy, UsageError
 from dotagent.core.manifest import Manifest, Schedule
 from dotagent.core.model import AttemptKind
 from dotagent.core.when import Every
@@ -23,7 +23,7 @@ from dotagent.steps.faults import fault
 from dotagent.steps.perform import Job
 from dotagent.store import adopt, attempts, look, requests, resend
 from dotagent.store.attempts import Run
-from dotagent.store.database import Tx
+from dotagent.store.database import Op, T, Tx
 from dotagent.store.requests import Request
 from dotagent.system import goodcopy
 
@@ -49,6 +49,10 @@ class Asked:
             "reload": self._reload,
         }
 
+    async def _write(self, op: Op[T]) -> T:
+        """Now or not at all: what the store does not take is asked again at the next turn."""
+        return await self._engine.parts.store.write(op)
+
     async def look(self) -> None:
         """Take what waits, in order; one may call off another."""
         parts = self._engine.parts
@@ -63,6 +67,8 @@ class Asked:
             if handler is None:
                 raise UsageError(f"this dotagent does not know the request {request.kind!r}")
             answer = await handler(request, request.args)
+        except StoreBusy:
+            raise  # it still waits, and is looked at again
         except DotagentError as error:
             answer = {"error": error.message, "hint": error.hint, "exit": error.exit_code}
         except Exception as error:  # of another version, say: it must not be asked for ever
@@ -70,7 +76,7 @@ class Asked:
             answer = {"error": said, "hint": None, "exit": DotagentError.exit_code}
         if answer is not None:
             done = answer
-            await parts.commit(lambda tx: requests.finish(tx, parts.clock.now(), request.id, done))
+            await self._write(lambda tx: requests.finish(tx, parts.clock.now(), request.id, done))
 
     async def ended(self, run: Run) -> None:
         """An attempt has settled: answer whoever asked for it. One that only our own end
@@ -94,7 +100,7 @@ class Asked:
             for request_id, count in ticks.items():
                 requests.finish(tx, parts.clock.now(), request_id, {"dispatched": count})
 
-        await parts.commit(commit)
+        await self._write(commit)
 
     # ---------------------------------------------------------------------------------- attempts
 
@@ -123,7 +129,7 @@ class Asked:
                 requests.take(tx, parts.actor, request.id)
             return claimed
 
-        run = await parts.commit(claim)
+        run = await self._write(claim)
         if run is None:
             await self._note(
                 request, "a run of this schedule is in progress; it starts when that ends"
@@ -168,7 +174,7 @@ class Asked:
         except OSError as error:
             raise HomeError(f"no copy of {path} can be kept: {error.strerror}") from error
         rows = replace(agent_rows(parts, manifest, path, sha256), schedules=())
-        await parts.commit(lambda tx: adopt.visit(tx, parts.clock.now(), rows))
+        await self._write(lambda tx: adopt.visit(tx, parts.clock.now(), rows))
         return manifest, sha256, os.path.dirname(path)
 
     async def _stop(self, request: Request, args: Mapping[str, Any]) -> Answer:
@@ -178,31 +184,40 @@ class Asked:
                 self._called_off.add(wanted)
                 attempt.stop(why)
                 return {}
-        await parts.commit(lambda tx: requests.call_off(tx, parts.clock.now(), wanted, why))
+        await self._write(lambda tx: requests.call_off(tx, parts.clock.now(), wanted, why))
         return {}
 
     async def _note(self, request: Request, text: str) -> None:
         if request.note != text:
-            await self._engine.parts.commit(lambda tx: requests.note(tx, request.id, text))
+            await self._write(lambda tx: requests.note(tx, request.id, text))
 
     # -------------------------------------------------------------------------------- deliveries
 
-    async def _retry(self, request: Request, args: Mapping[str, Any]) -> Answer:
-        parts = self._engine.parts
-
-        def commit(tx: Tx) -> list[int]:
+    async def _retry(self, request: Request, args: Mapping[str, Any]) -> None:
+        def again(tx: Tx, now: int) -> list[int]:
             ids = list(args.get("ids", ()))
             ids += resend.dead(tx) if args.get("dead") else []
             ids += resend.waiting_for_parked(tx) if args.get("parked") else []
-            return resend.again(tx, parts.clock.now(), ids)
+            return resend.again(tx, now, ids)
 
-        return {"deliveries": await parts.commit(commit)}
+        await self._over_deliveries(request, again)
 
-    async def _cancel(self, request: Request, args: Mapping[str, Any]) -> Answer:
-        parts = self._engine.parts
+    async def _cancel(self, request: Request, args: Mapping[str, Any]) -> None:
         why = f"cancelled: {args['why']}" if args.get("why") else "cancelled by hand"
-        ids = await parts.commit(lambda tx: resend.cancel(tx, parts.clock.now(), args["ids"], why))
-        return {"deliveries": ids}
+        await self._over_deliveries(
+            request, lambda tx, now: resend.cancel(tx, now, args["ids"], why)
+        )
+
+    async def _over_deliveries(
+        self, request: Request, act: Callable[[Tx, int], Sequence[int]]
+    ) -> None:
+        """Done and answered in one commit: nothing goes out twice because the answer was lost."""
+        now = self._engine.parts.clock.now()
+
+        def commit(tx: Tx) -> None:
+            requests.finish(tx, now, request.id, {"deliveries": list(act(tx, now))})
+
+        await self._write(commit)
 
     # ------------------------------------------------------------------------------------ the rest
 
@@ -212,7 +227,7 @@ class Asked:
         if self._engine.mode.plan:
             return {}
         parts = self._engine.parts
-        await parts.commit(lambda tx: requests.take(tx, parts.actor, request.id))
+        await self._write(lambda tx: requests.take(tx, parts.actor, request.id))
         self._engine.tick(request.id)
         return None
 

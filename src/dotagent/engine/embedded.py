@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from dotagent.core.errors import StoreBusy
+from dotagent.core.errors import HomeError, StoreBusy
 from dotagent.engine.asked import Asked
 from dotagent.engine.recorder import Recorder
 from dotagent.engine.surroundings import Surroundings
@@ -148,13 +148,12 @@ class Engine:
         try:
             while self._stopping is None and not self._settled():
                 self._poke.clear()
-                await self._surroundings.renew(self)
-                await self._asked.look()
-                turn = await self._turn()
+                turn = await self._look()
                 if not turn.more:
                     await self._sleep(self._soon(turn.wake_at))
             await self._wind_down()
         finally:
+            await self._surroundings.close()
             await self._cancel_all()
             recorder.cancel()
             with suppress(asyncio.CancelledError):
@@ -165,17 +164,24 @@ class Engine:
 
     # ------------------------------------------------------------------------------------ one turn
 
+    async def _look(self) -> Turn:
+        """One turn. What the store would not take is tried again at the next: the loop itself never
+        waits for a store in trouble, so that a stop is heard."""
+        try:
+            await self._surroundings.renew(self)
+            await self._asked.look()
+            return await self._turn()
+        except StoreBusy as error:
+            self.parts.trouble.why = error.message
+            return Turn(wake_at=self.parts.clock.now() + BUSY_MS)
+
     async def _turn(self) -> Turn:
         if self.parts.trouble.waiting:
             return Turn()
         if not await self._has_room():
             return Turn(wake_at=self.parts.clock.now() + FULL_MS)
         planning = self.mode.plan or bool(self._ticks)
-        try:
-            turn = await self.parts.store.write(lambda tx: self._claim(tx, planning))
-        except StoreBusy as error:
-            self.parts.trouble.why = error.message
-            return Turn(wake_at=self.parts.clock.now() + BUSY_MS)
+        turn = await self.parts.store.write(lambda tx: self._claim(tx, planning))
         for run in turn.runs:
             self.start(run)
         self.send(turn.claims)
@@ -186,8 +192,9 @@ class Engine:
         """After a full disk nothing new starts until the reserve is back (product §8)."""
         trouble = self.parts.trouble
         if trouble.spent:
-            kept = await asyncio.to_thread(keep_reserve, self.parts.paths.reserve)
-            trouble.spent = not kept
+            with suppress(HomeError):  # a disk that may only be read has no room either
+                kept = await asyncio.to_thread(keep_reserve, self.parts.paths.reserve)
+                trouble.spent = not kept
         return not trouble.spent
 
     async def _count(self, turn: Turn) -> None:
@@ -195,8 +202,8 @@ class Engine:
         for request_id in self._ticks:
             self._ticks[request_id] += len(turn.runs)
         if self._ticks and not turn.more and not turn.full:
-            ticks, self._ticks = self._ticks, {}
-            await self._asked.ticked(ticks)
+            await self._asked.ticked(self._ticks)
+            self._ticks = {}
 
     def _claim(self, tx: Tx, planning: bool) -> Turn:
         now, actor = self.parts.clock.now(), self.parts.actor
@@ -327,6 +334,8 @@ class Engine:
             attempt.stop(why)
 
     async def _cancel_all(self) -> None:
+        """A send that is cut short settles as unknown, if the store takes that at once."""
+        self.parts.trouble.ending = True
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

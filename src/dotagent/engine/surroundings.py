@@ -1,16 +1,19 @@
 """What may change around a running engine: manifests, configuration, secrets, zone, clock, bell.
 
-Looked at once a turn, before anything is claimed; nothing here polls.
+Looked at once a turn, before anything is claimed; nothing here polls. Invariant: a disk that does
+not answer holds up what is new, never what is known: the look goes on beside the turns.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import tzinfo
 from typing import TYPE_CHECKING
 
 from dotagent.core.config import Config
+from dotagent.core.errors import StoreBusy
 from dotagent.steps.catalogue import Drivers
 from dotagent.steps.configure import configure
 from dotagent.steps.discover import discover
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
 
 STEP_MS = 2_000
 """How far wall and monotonic clock may drift apart between two turns and still count as one."""
+PATIENCE_MS = 5_000
+"""How long a turn waits for a look into the roots; thousands of new manifests take a second."""
 
 
 class Surroundings:
@@ -35,15 +40,18 @@ class Surroundings:
         drivers: Drivers,
         zone: Callable[[], tzinfo],
         zone_mark: Callable[[], object],
+        patience_ms: int = PATIENCE_MS,
     ) -> None:
         self.config = Config()
-        self._env = env
+        self.env = env
         self.roots = roots
-        self.before_look: Callable[[], None] = lambda: None
+        self.before_look: Callable[[], object] = lambda: None
         self.drivers = drivers
         self._zone = zone
         self._zone_mark = zone_mark
-        self._mark = zone_mark()
+        self._patience_ms = patience_ms
+        self._mark: object = None
+        self._looking: asyncio.Task[int | None] | None = None
         self._offset: int | None = None
         self._stale = True
         self.look_at: int | None = None
@@ -54,25 +62,62 @@ class Surroundings:
         self._stale = True
 
     async def renew(self, engine: Engine) -> None:
-        """Bring the engine's parts up to date."""
-        parts = engine.parts
-        mark = self._zone_mark()
-        if mark != self._mark:
-            self._mark = mark
-            parts = replace(parts, actor=replace(parts.actor, zone=self._zone()))
-        await self._watch_clock(parts)
-        due = self.look_at is not None and self.look_at <= parts.clock.now()
-        if self._stale or due:
-            self._stale = False
-            parts, self.config = await configure(parts, self.drivers, self._env)
-            self.before_look()  # so that what changes during the look is noticed
-            self.look_at = await discover(parts, self.drivers, self.roots)
+        """Bring the engine's parts up to date. Raises ``StoreBusy``; what could not be committed is
+        looked at again at the next turn."""
+        await self._watch_zone(engine)
+        await self._watch_clock(engine.parts)
+        if self._looking is not None and self._looking.done():
+            await self._look_again(engine)
+        due = self.look_at is not None and self.look_at <= engine.parts.clock.now()
+        if self._looking is None and (self._stale or due):
+            await self._begin_look(engine)
+
+    async def _begin_look(self, engine: Engine) -> None:
+        self._stale = False
+        try:
+            engine.parts, self.config = await configure(engine.parts, self.drivers, self.env)
+        except StoreBusy:
+            self._stale = True
+            raise
+        self.look_at = None
+        look = discover(engine.parts, self.drivers, self.roots, self.before_look)
+        self._looking = asyncio.create_task(look)
+        self._looking.add_done_callback(lambda _: engine.poke())
+        await asyncio.wait([self._looking], timeout=self._patience_ms / 1_000)
+        if self._looking.done():
+            await self._look_again(engine)
+
+    async def _look_again(self, engine: Engine) -> None:
+        """Take what the look brought: when to look again."""
+        looking, self._looking = self._looking, None
+        assert looking is not None
+        try:
+            self.look_at = await looking
+        except StoreBusy:
+            self._stale = True
+            raise
+
+    async def close(self) -> None:
+        """Look no longer. A thread that hangs in the kernel is left to itself."""
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
+
+    async def _watch_zone(self, engine: Engine) -> None:
+        """Local times come at other instants in another zone, also where it changed while nobody
+        was there."""
+        mark, now = self._zone_mark(), engine.parts.clock.now()
+        if mark == self._mark:
+            return
+        parts = replace(engine.parts, actor=replace(engine.parts.actor, zone=self._zone()))
+        await parts.store.write(lambda tx: plan.rezone(tx, now, repr(mark)))
+        self._mark = mark
         engine.parts = parts
 
     async def _watch_clock(self, parts: Parts) -> None:
         """At start, and where the wall clock was stepped: what a wrong clock stored is due now."""
-        offset = parts.clock.now() - parts.clock.monotonic()
-        stepped = self._offset is None or abs(offset - self._offset) > STEP_MS
+        now = parts.clock.now()
+        offset = now - parts.clock.monotonic()
+        if self._offset is None or abs(offset - self._offset) > STEP_MS:
+            await parts.store.write(lambda tx: plan.recheck(tx, now))
         self._offset = offset
-        if stepped:
-            await parts.commit(lambda tx: plan.recheck(tx, parts.clock.now()))

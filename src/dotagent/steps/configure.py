@@ -62,7 +62,8 @@ def _last_good(path: str, drivers: Drivers) -> Config:
 
 
 async def configure(parts: Parts, drivers: Drivers, env: Mapping[str, str]) -> tuple[Parts, Config]:
-    """Read both files, commit what changed; the parts with the new secrets and notifiers."""
+    """Read both files, commit what changed; the parts with the new secrets and notifiers. Raises
+    ``StoreBusy``."""
     reading = read(parts.paths.config, parts.paths.good_config, drivers)
     with suppress(OSError):  # a full disk: the file itself is good, and the older copy stands
         if reading.good and reading.data is not None:
@@ -85,7 +86,7 @@ async def configure(parts: Parts, drivers: Drivers, env: Mapping[str, str]) -> t
         _tell_config(tx, parts, now, reading)
         _tell_secrets(tx, parts, now, loaded)
 
-    await parts.commit(commit)
+    await parts.store.write(commit)
     return parts, config
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from dotagent.core.manifest import Manifest, read_manifest
@@ -45,18 +45,23 @@ SETTLE_MS = 1_000
 before it is believed."""
 KEEP_AGAIN_MS = 30_000
 """When a copy that could not be kept is tried again."""
+AWAY_MS = 60_000
+"""How often a root is looked for that is away: of a mount nobody is told (inotify(7), BUGS), nor
+of a folder that comes where its parent is not there either."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
     """What lies in the roots, beside what the store knows of it. ``adopting``: the good manifests
-    that it does not run yet; ``half_there``: a file was left for the next look."""
+    that it does not run yet; ``half_there``: a file was left for the next look; ``away``: a root
+    is not there whose coming nobody may tell."""
 
     sights: Sequence[Sight]
     adopting: Sequence[Sight]
     roots: Mapping[str, int | None]
     wrong: Sequence[tuple[str, str]]
     half_there: bool
+    away: bool
 
     def found(self, agents: Sequence[AgentRows]) -> Found:
         """The pass as the store takes it, with what is to be adopted of it."""
@@ -64,22 +69,27 @@ class Survey:
         return Found(files=files, agents=agents, roots=self.roots, wrong=self.wrong)
 
 
-async def discover(parts: Parts, drivers: Drivers, roots: Sequence[str]) -> int | None:
-    """Look into all roots, adopt what changed. Returns when to look again without being told,
-    where a file may be only half written or a copy could not be kept."""
+async def discover(
+    parts: Parts, drivers: Drivers, roots: Sequence[str], before: Callable[[], object] = lambda: None
+) -> int | None:
+    """Look into all roots, adopt what changed. Returns when to look again without being told:
+    where a file may be only half written, a copy could not be kept, or a root is away. ``before``
+    is called right before the look, in its thread. Raises ``StoreBusy``."""
     # Thousands of new manifests, or a slow disk, must not hold up what runs.
-    seen, agents = await asyncio.to_thread(_look_and_keep, parts, drivers, roots)
-    found = seen.found(agents)
-    await parts.commit(lambda tx: adopt.adopt(tx, parts.actor, parts.clock.now(), found))
-    if len(agents) < len(seen.adopting):
-        return parts.clock.now() + KEEP_AGAIN_MS
-    return parts.clock.now() + SETTLE_MS if seen.half_there else None
+    seen, agents = await asyncio.to_thread(_look_and_keep, parts, drivers, roots, before)
+    now, found = parts.clock.now(), seen.found(agents)
+    await parts.store.write(lambda tx: adopt.adopt(tx, parts.actor, now, found))
+    waits = [SETTLE_MS] if seen.half_there else []
+    waits += [KEEP_AGAIN_MS] if len(agents) < len(seen.adopting) else []
+    waits += [AWAY_MS] if seen.away else []
+    return now + min(waits) if waits else None
 
 
 def _look_and_keep(
-    parts: Parts, drivers: Drivers, roots: Sequence[str]
+    parts: Parts, drivers: Drivers, roots: Sequence[str], before: Callable[[], object]
 ) -> tuple[Survey, list[AgentRows]]:
     """The survey, and what of it may be adopted: what has a good copy to run from."""
+    before()
     reader = parts.store.read()
     try:
         seen = survey(reader, drivers, roots, parts.clock.now())
@@ -101,16 +111,18 @@ def survey(reader: Reader, drivers: Drivers, roots: Sequence[str], now: int | No
     """One look at all roots; writes nothing. Without ``now``, a file that was saved this very
     moment is believed too."""
     scan = discovery.scan(roots)
-    known = look.manifests(reader)
+    known, before = look.manifests(reader), look.root_devices(reader)
     seen = [_look(candidate, known.get(candidate.path), drivers) for candidate in scan.found]
     settled, half_there = (seen, False) if now is None else _settled(seen, known, now)
     sights = [*_shadowed([*settled, *_refused(scan, known)])]
+    there = _roots(before, scan, known)
     return Survey(
         sights=sights,
         adopting=_to_adopt(look.running(reader), sights, drivers),
-        roots=_roots(look.root_devices(reader), scan, known),
+        roots=there,
         wrong=_wrong(sights, known),
         half_there=half_there,
+        away=any(dev is None and _may_come_unsaid(path, before) for path, dev in there.items()),
     )
 
 
@@ -252,6 +264,10 @@ def _roots(
         gone = other and listed.path in had and listed.path not in has
         there[listed.path] = None if gone else listed.dev
     return there
+
+
+def _may_come_unsaid(root: str, before: Mapping[str, int | None]) -> bool:
+    return root in before or not os.path.isdir(os.path.dirname(root))
 
 
 def _to_adopt(

@@ -7,6 +7,7 @@ secrets, configuration) by making a new record.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from dotagent.core.errors import StoreBusy, StoreFull
@@ -29,6 +30,8 @@ class Trouble:
     waiting: int = 0
     spent: bool = False
     """The reserve was given up, and there is no room yet to keep it again."""
+    ending: bool = False
+    """Nobody waits any more: what cannot be settled now is left to the next holder."""
     why: str = ""
     on_change: Callable[[], None] = lambda: None
 
@@ -83,12 +86,13 @@ class Parts:
                 try:
                     return await self.store.write(op)
                 except StoreBusy as error:
+                    if self.trouble.ending:
+                        raise
                     if not held:
                         held = True
                         self.trouble.waiting += 1
-                    # What is in flight must be able to settle (product §8).
-                    if isinstance(error, StoreFull) and give_up_reserve(self.paths.reserve):
-                        self.trouble.spent = True
+                    if isinstance(error, StoreFull):
+                        self._free_reserve()
                     self.trouble.why = error.message
                     self.trouble.on_change()
                 await self.clock.sleep_until(self.clock.now() + pause)
@@ -97,3 +101,9 @@ class Parts:
             if held:
                 self.trouble.waiting -= 1
                 self.trouble.on_change()
+
+    def _free_reserve(self) -> None:
+        """What is in flight must be able to settle (product §8)."""
+        with suppress(OSError):  # some file systems need room even to remove a file
+            if give_up_reserve(self.paths.reserve):
+                self.trouble.spent = True

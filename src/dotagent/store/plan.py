@@ -17,7 +17,7 @@ from dotagent.core.planning import Closing, Cursor, Gap, Live, NewWindow, Plan, 
 from dotagent.core.planning import plan as decide
 from dotagent.core.planning import upcoming as next_due
 from dotagent.core.when import Every, from_definition
-from dotagent.store import windows
+from dotagent.store import facts, windows
 from dotagent.store.actor import Actor
 from dotagent.store.database import Tx
 from dotagent.store.tell import BUDGET_MOST_MS, tell
@@ -92,6 +92,13 @@ def recheck(tx: Tx, now: int) -> None:
     than they ever may were made by a wrong clock and are due now (rules R3)."""
     for statement, most_ms in _AHEAD:
         tx.run(statement, now, most_ms)
+
+
+def rezone(tx: Tx, now: int, mark: str) -> None:
+    """The machine is in the zone of this mark: where it was in another one, each schedule is looked
+    at, for its next instant may be another. What was planned stays planned."""
+    if facts.remember(tx, "zone", mark):
+        tx.run("UPDATE schedules SET next_due_at = ? WHERE next_due_at > ?", now, now)
 
 
 def next_wake(tx: Tx) -> int | None:

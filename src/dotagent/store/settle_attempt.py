@@ -58,6 +58,8 @@ def settle(
     _audit(tx, actor, attempt, window, judgement, ended, outage)
     _settle_schedule(tx, now, attempt, judgement, decision)
     touched = tell(tx, actor, now, found)
+    # An edit during an attempt that was then interrupted may have left its window no further try.
+    touched |= windows.close_used_up(tx, actor, now, attempt["agent"])
     return outbox.claim(tx, actor, now, room, touched)
 
 

@@ -76,6 +76,11 @@ def load(paths: Paths, config_file: str, env: Mapping[str, str]) -> Secrets:
     )
 
 
+def located(paths: Paths, config_file: str, env: Mapping[str, str]) -> str:
+    """Where ``load`` looks."""
+    return _locate(paths, config_file, env)[0]
+
+
 def _locate(
     paths: Paths, config_file: str, env: Mapping[str, str]
 ) -> tuple[str, str, tuple[str, ...]]:

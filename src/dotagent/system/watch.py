@@ -48,8 +48,8 @@ class Watch:
     ``OSError`` where the system has no inotify; the caller then looks from time to time.
     """
 
-    def __init__(self, names: Iterable[str]) -> None:
-        self._names = frozenset(os.fsencode(name) for name in names)
+    def __init__(self) -> None:
+        self._names: frozenset[bytes] = frozenset()
         self._libc = ctypes.CDLL(None, use_errno=True)
         if not hasattr(self._libc, "inotify_init1"):
             raise OSError(errno.ENOSYS, "this system has no inotify")
@@ -62,9 +62,11 @@ class Watch:
         """Readable when there is a notice."""
         return self._fd
 
-    def follow(self, folders: Iterable[str]) -> tuple[str, ...]:
-        """Watch exactly these folders from now on; those that could not be watched. A folder that
-        is not there is no failure: its parent tells when it comes."""
+    def follow(self, folders: Iterable[str], names: Iterable[str]) -> tuple[str, ...]:
+        """Watch exactly these folders from now on, for children of these names; those folders that
+        could not be watched. One that is not there is no failure: its parent tells when it comes.
+        """
+        self._names = frozenset(os.fsencode(name) for name in names)
         wanted = set(folders)
         for folder in set(self._watched) - wanted:
             self._libc.inotify_rm_watch(self._fd, self._watched.pop(folder))

@@ -33,11 +33,17 @@ def machine_zone(env: Mapping[str, str], localtime: str = LOCALTIME) -> tzinfo:
     return _of_key(named) or _of_rule(named) or UTC
 
 
-def fingerprint(env: Mapping[str, str], localtime: str = LOCALTIME) -> tuple[str | int | None, ...]:
-    """Differs when ``machine_zone`` may differ. Opens nothing: cheap enough for every wake-up."""
+def file(env: Mapping[str, str], localtime: str = LOCALTIME) -> str | None:
+    """The file that says the zone; None where the environment does."""
     named = env.get("TZ")
     path = localtime if named is None else named.removeprefix(":")
-    if not os.path.isabs(path):
+    return path if os.path.isabs(path) else None
+
+
+def fingerprint(env: Mapping[str, str], localtime: str = LOCALTIME) -> tuple[str | int | None, ...]:
+    """Differs when ``machine_zone`` may differ. Opens nothing: cheap enough for every wake-up."""
+    named, path = env.get("TZ"), file(env, localtime)
+    if path is None:
         return (named,)
     target = os.path.realpath(path)
     try:

@@ -1,0 +1,165 @@
+"""The line in one process: the real engine on a home of the test's, over the real store, clock and
+children; only who sends is the test's own. ``Play`` runs it as a task, beside the test.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
+from pathlib import Path
+from typing import Any
+
+from dotagent import app
+from dotagent.core.model import Outcome, Sent
+from dotagent.drivers.kit import registry
+from dotagent.engine.embedded import Engine, Mode
+from dotagent.engine.recorder import Recorder
+from dotagent.engine.surroundings import Surroundings
+from dotagent.ports import Parcel
+from dotagent.steps.catalogue import Catalogue
+from dotagent.steps.parts import Parts
+from dotagent.store import holders, look
+from dotagent.store.actor import Actor
+from dotagent.store.database import Store, open_store
+from dotagent.supervisor.spawner import RealSpawner
+from dotagent.supervisor.speak import speak
+from dotagent.system.clock import SystemClock
+from dotagent.system.threads import Threads
+from tests.support.daemon import environment, write_agent
+
+Row = dict[str, Any]
+ONCE = '[[schedules]]\nid = "s"\nevery = "1h"\nrun_at_start = true\n'
+
+
+class Post:
+    """Takes every message at once, and keeps it."""
+
+    def __init__(self) -> None:
+        self.parcels: list[Parcel] = []
+
+    async def send(self, parcel: Parcel) -> Outcome:
+        self.parcels.append(parcel)
+        return Sent()
+
+
+@dataclass(slots=True)
+class Zone:
+    """The machine's zone, which a test may change."""
+
+    now: tzinfo = UTC
+
+    def mark(self) -> object:
+        return str(self.now)
+
+
+@dataclass(slots=True, kw_only=True)
+class Line:
+    """One engine and all it was made of."""
+
+    home: Path
+    store: Store
+    engine: Engine
+    surroundings: Surroundings
+    recorder: Recorder
+    zone: Zone
+    post: Post = field(default_factory=Post)
+
+    @property
+    def parts(self) -> Parts:
+        return self.engine.parts
+
+    def rows(self, sql: str, *params: str | int) -> list[Row]:
+        with closing(self.store.read()) as reader:
+            return [dict(row) for row in reader.execute(sql, params)]
+
+    def values(self, sql: str, *params: str | int) -> list[Any]:
+        return [next(iter(row.values())) for row in self.rows(sql, *params)]
+
+    async def until(self, see: Callable[[], object]) -> None:
+        """Let the engine go on until the test sees what it waits for."""
+        async with asyncio.timeout(20):
+            while not see():
+                await self.parts.clock.sleep_until(self.parts.clock.now() + 10)
+
+
+@asynccontextmanager
+async def line(
+    home: Path,
+    *,
+    roots: Sequence[str] | None = None,
+    env: Mapping[str, str] | None = None,
+    patience_ms: int = 1_000,
+    stop_grace_ms: int = 0,
+) -> AsyncIterator[Line]:
+    """An engine on ``home`` that does not run yet."""
+    asyncio.get_running_loop().set_default_executor(Threads())
+    inherited = environment(home, env)
+    paths = app.paths_of(inherited)
+    clock, store, zone, post = SystemClock(), open_store(paths.database), Zone(), Post()
+    try:
+        begun = await store.write(
+            lambda tx: holders.begin(
+                tx, clock.now(), role=holders.DAEMON, pid=1, started_ticks=1, boot_id="boot"
+            )
+        )
+        reader = store.read()
+        home_id, home_key = look.home(reader)
+        parts = Parts(
+            paths=paths,
+            clock=clock,
+            store=store,
+            reader=reader,
+            spawner=RealSpawner(clock),
+            speak=speak,
+            sender=post,
+            driver=registry.load,
+            actor=Actor(epoch=begun.epoch, host="web-1", zone=UTC),
+            home_id=home_id,
+            home_key=home_key,
+            chance=lambda: 0.5,
+            environment=inherited,
+            user_home=str(home),
+        )
+        recorder = Recorder(paths.audit, store, clock)
+        recorder.check()
+        surroundings = Surroundings(
+            env=inherited,
+            roots=(paths.agents,) if roots is None else roots,
+            drivers=app.drivers,
+            zone=lambda: zone.now,
+            zone_mark=zone.mark,
+            patience_ms=patience_ms,
+        )
+        mode = Mode(plan=True, max_running=4, stop_grace_ms=stop_grace_ms)
+        engine = Engine(parts, Catalogue(paths, app.drivers), mode, surroundings, recorder)
+        yield Line(
+            home=home,
+            store=store,
+            engine=engine,
+            surroundings=surroundings,
+            recorder=recorder,
+            zone=zone,
+            post=post,
+        )
+        recorder.close()
+        reader.close()
+    finally:
+        store.close()
+        clock.close()
+
+
+@asynccontextmanager
+async def running(made: Line) -> AsyncIterator[Line]:
+    """While this lasts the engine runs; at its end it is stopped."""
+    task = asyncio.create_task(made.engine.run())
+    try:
+        yield made
+    finally:
+        made.engine.stop("the test is over")
+        await task
+
+
+__all__ = ["ONCE", "Line", "line", "running", "write_agent"]

@@ -1,0 +1,122 @@
+"""What changes around a running engine: it is noticed, and a disk that hangs holds nothing up."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from tests.engine.line import ONCE, Line, line, running, write_agent
+
+DAILY = '[[schedules]]\nid = "s"\ndaily = "08:30"\n'
+FIXED = '[[schedules]]\nid = "s"\ndaily = "08:30"\ntimezone = "Asia/Tokyo"\n'
+
+
+def due(made: Line, agent: str, zone: ZoneInfo) -> str:
+    """When the agent is looked at next, as a wall clock in ``zone`` shows it."""
+    (at,) = made.values("SELECT next_due_at FROM schedules WHERE agent = ?", agent)
+    return f"{datetime.fromtimestamp(at / 1000, UTC).astimezone(zone):%H:%M}"
+
+
+async def test_another_zone_is_another_instant(tmp_path: Path) -> None:
+    """The machine moves to another zone: 08:30 is then 08:30 there, from now on; a schedule with a
+    zone of its own stays where it was."""
+    tokyo, york = ZoneInfo("Asia/Tokyo"), ZoneInfo("America/New_York")
+    write_agent(tmp_path, "local", DAILY)
+    write_agent(tmp_path, "fixed", FIXED)
+    async with line(tmp_path) as made, running(made):
+        await made.until(lambda: len(made.values("SELECT 1 FROM schedules WHERE next_due_at")) > 1)
+        made.zone.now = york
+        made.engine.poke()
+        await made.until(lambda: due(made, "local", york) == "08:30")
+        there = due(made, "local", york), due(made, "fixed", tokyo)
+
+    assert ("08:30", "08:30") == there
+    assert [] == made.values("SELECT 1 FROM windows")
+
+
+async def test_a_zone_that_changed_meanwhile_is_noticed_too(tmp_path: Path) -> None:
+    """The zone changes while nobody holds the home: the next holder plans by the new one."""
+    york = ZoneInfo("America/New_York")
+    write_agent(tmp_path, "local", DAILY)
+    async with line(tmp_path) as made, running(made):
+        await made.until(lambda: made.values("SELECT 1 FROM schedules WHERE next_due_at"))
+    async with line(tmp_path) as made:
+        made.zone.now = york
+        async with running(made):
+            await made.until(lambda: due(made, "local", york) == "08:30")
+
+
+async def test_a_look_that_hangs_holds_nothing_up(tmp_path: Path) -> None:
+    """While the look into the roots hangs, as on a network folder that has gone away, what is known
+    runs, a stop is heard, and what was new is adopted once the folder answers."""
+    answers = threading.Event()
+    answers.set()
+    write_agent(tmp_path, "known", '[[schedules]]\nid = "s"\nevery = "1s"\n')
+    async with line(tmp_path, patience_ms=100) as made:
+        made.surroundings.before_look = answers.wait
+        async with running(made):
+            await made.until(lambda: made.values("SELECT 1 FROM schedules WHERE next_due_at"))
+            answers.clear()
+            write_agent(tmp_path, "new", ONCE)
+            made.surroundings.files_changed()
+            made.engine.poke()
+            before = len(made.values("SELECT 1 FROM windows"))
+            await made.until(lambda: len(made.values("SELECT 1 FROM windows")) > before + 1)
+            while_it_hung = made.values("SELECT name FROM agents")
+            answers.set()
+            await made.until(lambda: made.values("SELECT 1 FROM events WHERE agent = 'new'"))
+            answers.clear()
+            write_agent(tmp_path, "later", ONCE)
+            made.surroundings.files_changed()
+            made.engine.poke()
+        answers.set()
+
+    assert ["known"] == while_it_hung
+
+
+async def test_a_root_that_is_away_is_looked_for(tmp_path: Path) -> None:
+    """Nobody tells of a file system that is mounted again, nor of a folder whose parent was not
+    there: as long as a root is away there is a time for the next look."""
+    above = tmp_path / "mnt"
+    root = above / "disk" / "agents"
+    write_agent(tmp_path, "far", ONCE, root=str(root))
+    roots = (str(tmp_path / "agents"), str(root))
+    async with line(tmp_path, roots=roots) as made:
+        await made.surroundings.renew(made.engine)
+        present = made.surroundings.look_at
+        above.rename(tmp_path / "unmounted")
+        await made.engine.reload()
+        away = made.surroundings.look_at
+        held = made.values("SELECT held_at IS NOT NULL FROM schedules")
+        (tmp_path / "unmounted").rename(above)
+        await made.engine.reload()
+
+    assert present is None
+    assert away is not None
+    assert 0 < away - made.parts.clock.now() <= 60_000
+    assert [1] == held
+    assert made.surroundings.look_at is None
+    assert [0] == made.values("SELECT held_at IS NOT NULL FROM schedules")
+
+
+async def test_what_the_store_does_not_take_is_looked_at_again(tmp_path: Path) -> None:
+    """A manifest is saved while somebody else has the database locked: the engine hears a stop all
+    the same, and where there was none it adopts the manifest once the lock is gone."""
+    async with line(tmp_path) as made:
+        await made.surroundings.renew(made.engine)
+        other = sqlite3.connect(made.parts.paths.database, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        write_agent(tmp_path, "new", ONCE)
+        made.surroundings.files_changed()
+        async with running(made):
+            await made.until(lambda: made.parts.trouble.why)
+            made.engine.stop("SIGTERM")
+        locked = made.values("SELECT name FROM agents")
+        other.close()
+        await made.surroundings.renew(made.engine)
+
+    assert [] == locked
+    assert ["new"] == made.values("SELECT name FROM agents")
