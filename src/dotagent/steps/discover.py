@@ -70,7 +70,10 @@ class Survey:
 
 
 async def discover(
-    parts: Parts, drivers: Drivers, roots: Sequence[str], before: Callable[[], object] = lambda: None
+    parts: Parts,
+    drivers: Drivers,
+    roots: Sequence[str],
+    before: Callable[[], object] = lambda: None,
 ) -> int | None:
     """Look into all roots, adopt what changed. Returns when to look again without being told:
     where a file may be only half written, a copy could not be kept, or a root is away. ``before``
