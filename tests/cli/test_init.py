@@ -116,3 +116,11 @@ def test_a_name_that_another_folder_has_is_taken(home: Path) -> None:
     assert 1 == refused.returncode
     assert str(home / "more" / "elsewhere") in refused.stderr
     assert [] == os.listdir(home / "agents")
+
+
+def test_before_any_daemon_nothing_is_called_planned(home: Path) -> None:
+    """A run by hand makes the agent known; when it runs next is for a daemon to say."""
+    run(home, "init", "report")
+    run(home, "run-now", "report")
+
+    assert "not planned before a daemon runs" in run(home, "status").stdout

@@ -401,6 +401,7 @@ def test_the_same_as_data(past: Past) -> None:
         "last_result": "exit 1",
         "last_success": None,
         "next_due": "2026-03-30T08:30:00+0000",
+        "unplanned": 0,
         "run": None,
         "expected": None,
         "attempts": None,

@@ -141,8 +141,10 @@ class _Demo:
                     if not self._unkept(slack):
                         return []
                     slack.news.clear()
+                    # Not wait_for: it loses a signal's cancellation that comes with the news.
                     with suppress(TimeoutError):
-                        await asyncio.wait_for(slack.news.wait(), LOOK_S)
+                        async with asyncio.timeout(LOOK_S):
+                            await slack.news.wait()
         return self._unkept(slack)
 
     def _heard(self, received: Received) -> None:

@@ -8,7 +8,8 @@ With ``--json``, one object. Instants are ISO 8601 in local time; what is not kn
 * ``schedules``: ``agent``, ``schedule``; ``health`` (``ok``, ``degraded``, ``failing``, ``stale``,
   ``new``, ``off``) and its ``reason``; ``held`` since, ``held_for`` a vanished folder; of the open
   outage ``failing_since``, ``failed_attempts``, ``lost_runs``; ``last_started``, ``last_ended``,
-  ``last_result``, ``last_success``, ``next_due``; of the run under way ``run`` (``waiting``,
+  ``last_result``, ``last_success``, ``next_due``, ``unplanned`` (1 before a daemon or a tick has
+  seen it); of the run under way ``run`` (``waiting``,
   ``running``), ``expected``, ``attempts`` made, ``max_attempts``, ``next_try``, ``deadline``; of
   the attempt that runs ``attempt`` (``window``, ``manual``, ``trial``), ``attempt_number``,
   ``attempt_started``

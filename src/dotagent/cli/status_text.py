@@ -284,6 +284,8 @@ def _waiting(view: View, row: Row) -> str:
 
 def _next(view: View, row: Row) -> str:
     at = row["next_due_at"]
+    if row["unplanned"]:
+        return "not planned before a daemon runs" if view.daemon is None else "planned in a moment"
     if at is None:
         return "" if row["held_at"] is not None else "never due again"
     if at < view.now - OVERDUE_MS:
