@@ -32,6 +32,7 @@ from dotagent.plugins.sender import Config as PluginConfig
 from dotagent.plugins.sender import PluginSender
 from dotagent.ports import Parcel, Sender
 from dotagent.steps.catalogue import Catalogue
+from dotagent.steps.configure import configure
 from dotagent.steps.configure import read as read_config
 from dotagent.steps.faults import fault
 from dotagent.steps.greet import First, greet
@@ -202,7 +203,8 @@ async def _engine(
         try:
             with listener.attached(engine, surroundings), _faults_of(engine):
                 daemon = (__version__, me.pid) if is_daemon else None
-                await greet(parts, First(standing=recorder.check(), anew=anew, daemon=daemon))
+                first = First(standing=recorder.check(), anew=anew, daemon=daemon)
+                await _first_words(engine, env, first)
                 await recover(parts, me.boot_id)
                 yield engine
                 reason = engine.stopped_by if is_daemon else None
@@ -213,6 +215,12 @@ async def _engine(
             await recorder.flush()
             recorder.close()
             parts.reader.close()
+
+
+async def _first_words(engine: Engine, env: Mapping[str, str], first: First) -> None:
+    """Whom to tell must be known before there is something to tell."""
+    engine.parts, _ = await configure(engine.parts, drivers, env)
+    await greet(engine.parts, first)
 
 
 def _surroundings(env: Mapping[str, str], looked_into: Sequence[str]) -> Surroundings:

@@ -135,3 +135,15 @@ def test_tick_during_a_tick_is_done_by_that_one(home: Path) -> None:
     assert "dispatched 1;" in second.stdout
     assert "dispatched 1;" in out
     assert [("tick",)] == rows(home, "SELECT role FROM holders")
+
+
+def test_a_daemon_that_is_gone_is_missed_whatever_ticked_before(home: Path) -> None:
+    """A tick long ago does not mean that cron still ticks, once a daemon has had the home."""
+    write_agent(home, "good", '[[schedules]]\nid = "s"\nevery = "1h"\n')
+    run(home, "tick")
+    by_cron = run(home, "status").stdout
+    with daemon(home):
+        pass
+
+    assert "No daemon runs" not in by_cron
+    assert "No daemon runs" in run(home, "status").stdout

@@ -205,6 +205,15 @@ def test_summary() -> None:
     assert "disk-alert/daily: ok, took 4.2 s on host web-1 — 42 rows" == found
 
 
+def test_the_numbers_that_a_script_reports() -> None:
+    """They stand beside its summary, or alone; its wish for the next try does not."""
+    numbers = {"rows": 42, "cost_usd": 0.25, "retry_at": 9, "mood": "fine"}
+    with_words = line(Exited(code=0), DONE, result={"summary": "all sent", **numbers})
+
+    assert with_words.endswith(" — all sent (rows 42, cost_usd 0.25)")
+    assert line(Exited(code=0), DONE, result=numbers).endswith(" — rows 42, cost_usd 0.25")
+
+
 @pytest.mark.parametrize(
     ("older", "expected"),
     [

@@ -207,7 +207,7 @@ def test_a_manifest_that_breaks_keeps_running(broken: Broken) -> None:
 
     assert 1 == len(first)
     assert f"{broken.manifest}" in first[0]
-    assert "its last good copy stays in force" in first[0]
+    assert "is not right and changes nothing until it is mended" in first[0]
     assert first == again
     assert 2 == len(second)
     assert "schedules[1].id" in second[1]

@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import Any
@@ -35,12 +35,15 @@ ONCE = '[[schedules]]\nid = "s"\nevery = "1h"\nrun_at_start = true\n'
 
 
 class Post:
-    """Takes every message at once, and keeps it."""
+    """Takes every message, after a while, and keeps it."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: SystemClock, takes_ms: int) -> None:
+        self._clock = clock
+        self._takes_ms = takes_ms
         self.parcels: list[Parcel] = []
 
     async def send(self, parcel: Parcel) -> Outcome:
+        await self._clock.sleep_until(self._clock.now() + self._takes_ms)
         self.parcels.append(parcel)
         return Sent()
 
@@ -65,7 +68,7 @@ class Line:
     surroundings: Surroundings
     recorder: Recorder
     zone: Zone
-    post: Post = field(default_factory=Post)
+    post: Post
 
     @property
     def parts(self) -> Parts:
@@ -80,7 +83,7 @@ class Line:
 
     async def until(self, see: Callable[[], object]) -> None:
         """Let the engine go on until the test sees what it waits for."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(40):
             while not see():
                 await self.parts.clock.sleep_until(self.parts.clock.now() + 10)
 
@@ -93,12 +96,14 @@ async def line(
     env: Mapping[str, str] | None = None,
     patience_ms: int = 1_000,
     stop_grace_ms: int = 0,
+    takes_ms: int = 0,
 ) -> AsyncIterator[Line]:
     """An engine on ``home`` that does not run yet."""
     asyncio.get_running_loop().set_default_executor(Threads())
     inherited = environment(home, env)
     paths = app.paths_of(inherited)
-    clock, store, zone, post = SystemClock(), open_store(paths.database), Zone(), Post()
+    clock, store, zone = SystemClock(), open_store(paths.database), Zone()
+    post = Post(clock, takes_ms)
     try:
         begun = await store.write(
             lambda tx: holders.begin(
@@ -153,12 +158,13 @@ async def line(
 
 @asynccontextmanager
 async def running(made: Line) -> AsyncIterator[Line]:
-    """While this lasts the engine runs; at its end it is stopped."""
+    """While this lasts the engine runs; at its end it is stopped, if it was not told to before."""
     task = asyncio.create_task(made.engine.run())
     try:
         yield made
     finally:
-        made.engine.stop("the test is over")
+        if not made.engine.stopping:
+            made.engine.stop("the test is over")
         await task
 
 

@@ -65,7 +65,7 @@ async def test_one_event_of_each_kind(home: Home) -> None:
     )
     lines = [json.loads(row["facts"]) for row in home.rows("SELECT facts FROM events")]
     assert [
-        "2 manifests are not right; their last good copies stay in force",
+        "2 manifests are not right and change nothing until they are mended",
         f"2 new manifests: c ({ROOT}/c/agent.toml) and 1 more",
         f"2 changed manifests: a ({ROOT}/a/agent.toml) and 1 more",
     ] == [facts["line"] for facts in lines]
@@ -78,7 +78,7 @@ async def test_one_of_a_kind(home: Home) -> None:
     await home.adopt(agent("a"), agent("b"), wrong=[("/x/agent.toml", "wrong")])
 
     assert [
-        "the manifest /x/agent.toml is not right; its last good copy stays in force",
+        "the manifest /x/agent.toml is not right and changes nothing until it is mended",
         f"1 new manifest: b ({ROOT}/b/agent.toml)",
     ] == [json.loads(row["facts"])["line"] for row in home.rows("SELECT facts FROM events")]
 

@@ -57,7 +57,7 @@ async def test_parked(home: Home) -> None:
     assert ["f1"] == parked(home)
     assert [("destination_parked", "f1")] == announced(home)
     facts = json.loads(home.value("SELECT facts FROM events WHERE kind = 'destination_parked'"))
-    assert "the channel “n” does not accept messages: 404 no_team" == facts["line"]
+    assert "the channel “n” of a does not accept messages: 404 no_team" == facts["line"]
     assert ("n", "given_up", "pending", "404 no_team") == home.deliveries()[0]
     await home.send_all()
     assert home.now + DAY_MS == (await home.wakes())["outbox"]

@@ -91,6 +91,14 @@ async def test_audit_of_a_plugin(home: Home, purpose: str) -> None:
     assert ("notify-sms", purpose) == (event["plugin"], event["plugin_kind"])
 
 
+async def test_a_plugin_is_not_asked_twice(home: Home) -> None:
+    """What a sink may have stored already is not sent again in plainer words: there are none."""
+    claim = await one(home, routes=[route(driver="plugin")])
+    await home.answer(claim, RejectMessage(why="timed out"), plugin="store", purpose="sink")
+
+    assert "rejected" == home.row("SELECT state FROM deliveries WHERE id = 1")["state"]
+
+
 async def test_numbers(home: Home) -> None:
     """Each try of a message has the next number."""
     claim = await one(home)
@@ -191,7 +199,7 @@ async def test_refused_twice(home: Home) -> None:
         ("ops", "delivery_expired", "pending", ""),
     ] == home.deliveries()
     facts = json.loads(home.value("SELECT facts FROM events WHERE kind = 'delivery_expired'"))
-    assert "a message to the channel “n” could not be delivered: 400 bad" == facts["line"]
+    assert "a message to the channel “n” of a could not be delivered: 400 bad" == facts["line"]
     destination = home.row("SELECT * FROM destinations WHERE fingerprint = 'f1'")
     assert (0, 0, None) == (
         destination["failures"],

@@ -29,11 +29,12 @@ def test_a_folder_is_fresh_and_private() -> None:
     assert stat.S_IMODE(os.stat(one).st_mode) == 0o700
 
 
-def test_a_sweep_takes_what_the_attempt_left_and_nothing_else() -> None:
-    """Attempt 1 is not attempt 11, nor one of another home."""
-    mine, others = scratch.make("home-1"), [scratch.make("home-11"), scratch.make("else-1")]
-    (Path(mine) / "left").write_text("x")
-    scratch.sweep("home-1")
+def test_a_sweep_takes_what_the_home_left_and_nothing_else() -> None:
+    """All attempts of one home, and none of another whose name begins alike."""
+    mine = [scratch.make("home-1"), scratch.make("home-11")]
+    others = [scratch.make("home2-1"), scratch.make("else-1")]
+    (Path(mine[0]) / "left").write_text("x")
+    scratch.sweep("home")
 
-    assert not os.path.exists(mine)
+    assert not any(os.path.exists(one) for one in mine)
     assert all(os.path.isdir(other) for other in others)

@@ -56,11 +56,8 @@ def command(strict: bool, as_json: bool) -> int:
     """
     report = _examine(dict(os.environ))
     bad = report.errors > 0 or (strict and report.warnings > 0)
-    if as_json:
-        show_json(_data(report, bad))
-    else:
-        show(_text(report))
-    return 1 if bad else 0
+    printed = show_json(_data(report, bad)) if as_json else show(_text(report))
+    return 1 if bad else printed
 
 
 def _examine(env: Mapping[str, str]) -> Report:

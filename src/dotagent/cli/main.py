@@ -6,6 +6,9 @@ what to do next, and ends the process with the error's own status (product §9).
 
 from __future__ import annotations
 
+import errno
+import os
+import sys
 from collections.abc import Sequence
 from importlib import import_module
 
@@ -75,6 +78,12 @@ def run(argv: Sequence[str]) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
+    except OSError as error:
+        if error.errno != errno.ENOSPC or error.filename is not None:
+            raise  # not what we print: it should have been classified where it arose
+        click.echo(f"dotagent: cannot print: {error.strerror}", err=True)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except (KeyboardInterrupt, click.Abort):
         click.echo("dotagent: interrupted", err=True)
         return 130

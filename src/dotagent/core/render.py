@@ -71,8 +71,20 @@ def _line(event: Event, zone: tzinfo) -> str:
     text = f"{event.agent}/{event.schedule_id}: {writer(event.facts, event.at, zone)}"
     if event.kind is not Kind.RECOVERED:
         text += _caught_up(event.facts, event.at, zone)
-    summary = (event.facts.get("result") or {}).get("summary")
-    return one_line(f"{text} — {summary}" if summary else text)
+    said = _reported(event.facts.get("result") or {})
+    return one_line(f"{text} — {said}" if said else text)
+
+
+def _reported(result: Facts) -> str:
+    """What the script reported of itself: its summary, and its numbers."""
+    numbers = [
+        f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in result.items()
+        if name != "retry_at" and isinstance(value, int | float) and not isinstance(value, bool)
+    ]
+    summary = str(result.get("summary") or "")
+    listed = ", ".join(numbers)
+    return f"{summary} ({listed})" if summary and listed else summary or listed
 
 
 def _caught_up(facts: Facts, at: int, zone: tzinfo) -> str:

@@ -83,8 +83,8 @@ class Config:
             yield "token", "holds a character that no token has"
         if self.priority is not None and not 1 <= self.priority <= 5:
             yield "priority", f"{self.priority} is not a priority; 1 (lowest) to 5 are"
-        if any("," in tag or not tag.strip() for tag in self.tags):
-            yield "tags", "a tag is empty or holds a comma, which would split it"
+        if any(not tag.strip() for tag in self.tags):
+            yield "tags", "a tag is empty"
         elif utf8(",".join(self.tags)) > TAGS.most:
             yield "tags", f"are longer than {TAGS.most} bytes together"
 

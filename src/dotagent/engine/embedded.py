@@ -271,11 +271,12 @@ class Engine:
     async def _perform(self, attempt: Attempt, job: Job | None) -> None:
         run = attempt.run
         try:
-            claims = await attempt.perform(self.catalogue, job, room=self._send_room)
+            claims = await attempt.perform(self.catalogue, job, room=self._room_to_tell)
         finally:
             del self.attempts[run.attempt_id]
         self.send(claims)
         await self._asked.ended(run)
+        await attempt.tidy()
 
     def send(self, claims: Sequence[Claim]) -> None:
         """Send claimed deliveries, each in a task of its own."""
@@ -285,13 +286,18 @@ class Engine:
 
     async def _deliver(self, claim: Claim) -> None:
         try:
-            result = await deliver(self.parts, self.catalogue, claim, room=self._send_room)
+            result = await deliver(self.parts, self.catalogue, claim, room=self._room_to_go_on)
         finally:
             self._sending -= 1
         self.send(result.next)
 
-    @property
-    def _send_room(self) -> int:
+    def _room_to_tell(self) -> int:
+        """What an attempt that settles now may send at once; not if it settles late: it claims by
+        the time at which it ended."""
+        return 0 if self.parts.trouble.waiting else max(SENDS_AT_ONCE - self._sending, 1)
+
+    def _room_to_go_on(self) -> int:
+        """What may be sent after a message that settles now."""
         return 0 if self._is_ending else max(SENDS_AT_ONCE - self._sending, 1)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
@@ -313,7 +319,6 @@ class Engine:
         self._is_ending = True
         clock = self.parts.clock
         deadline = clock.monotonic() + self.mode.stop_grace_ms
-        sends_until = clock.monotonic() + SEND_GRACE_MS
         while self.attempts and clock.monotonic() < deadline and self._failure is None:
             self._poke.clear()
             await self._sleep(clock.now() + deadline - clock.monotonic())
@@ -322,6 +327,7 @@ class Engine:
         while self.attempts and clock.monotonic() < deadline:
             self._poke.clear()
             await self._sleep(clock.now() + deadline - clock.monotonic())
+        sends_until = clock.monotonic() + SEND_GRACE_MS
         while self._tasks and self._failure is None:
             left_ms = sends_until - clock.monotonic()
             if self.stopping and left_ms <= 0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 
+from dotagent.core.errors import UsageError
 from dotagent.core.manifest import Manifest, Schedule
 from dotagent.core.moment import stamp
 from dotagent.core.secret import Redactor, Unresolved
@@ -30,7 +31,9 @@ def make(
     tee: tuple[str, str] | None,
 ) -> Order:
     """Everything the supervisor needs. ``folder`` is the manifest's; ``tmp`` is fresh and private.
-    Raises ``Unresolved`` for a secret of ``[env] from_secrets`` that is not there."""
+    Raises ``Unresolved`` for a secret of ``[env] from_secrets`` that is not there, ``UsageError``
+    for restrictions that are required and cannot be enforced."""
+    _refuse_unenforced(manifest)
     result = os.path.join(tmp, RESULT)
     env = _environment(parts, manifest)
     env.update(_about(schedule, run, folder, tmp, started_at))
@@ -55,6 +58,16 @@ def make(
         tee=tee,
         redactor=Redactor(secret_values(parts, manifest)),
     )
+
+
+def _refuse_unenforced(manifest: Manifest) -> None:
+    """What ``[security] enforce = "require"`` asks for and nobody can hold back does not start."""
+    security = manifest.security
+    if security.explicit and security.enforce == "require":
+        raise UsageError(
+            'not run: [security] enforce = "require", and this version cannot enforce what that'
+            " section restricts"
+        )
 
 
 def _about(schedule: Schedule, run: Run, folder: str, tmp: str, started_at: int) -> dict[str, str]:

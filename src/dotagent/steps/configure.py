@@ -95,7 +95,7 @@ def _tell_config(tx: Tx, parts: Parts, now: int, reading: Reading) -> None:
     path = parts.paths.config
     text = "\n".join(explain(problem, path) for problem in wrong)
     if facts.remember(tx, "config_problem", text) and text:
-        line = f"{path} is not right; the last good configuration stays in force"
+        line = f"{path} is not right and changes nothing until it is mended"
         event = events.of_system(Kind.CONFIG_INVALID, now, line, text)
         tell(tx, parts.actor, now, [event])
 

@@ -7,7 +7,7 @@ resolved secret leaves this room but inside the parcel.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -47,8 +47,10 @@ class _Try:
     purpose: str = "notify"
 
 
-async def deliver(parts: Parts, catalogue: Catalogue, claim: Claim, *, room: int) -> Result:
-    """Send one claimed delivery and settle it."""
+async def deliver(
+    parts: Parts, catalogue: Catalogue, claim: Claim, *, room: Callable[[], int]
+) -> Result:
+    """Send one claimed delivery and settle it; ``room()`` more may follow it then."""
     try:
         tried = await _try(parts, catalogue, claim)
     except StoreCorrupt:
@@ -66,7 +68,7 @@ async def deliver(parts: Parts, catalogue: Catalogue, claim: Claim, *, room: int
             tried.outcome,
             fingerprint=tried.address,
             u=parts.chance(),
-            room=room,
+            room=room(),
             gone=tried.gone,
             plugin=tried.plugin,
             purpose=tried.purpose,

@@ -6,17 +6,18 @@ is stored before anything waits for it; the settling commit is repeated until it
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 from dotagent.core.decide import Codes, Judgement, judge
-from dotagent.core.errors import DotagentError, NotFound, StoreCorrupt
+from dotagent.core.errors import DotagentError, HomeError, NotFound, StoreCorrupt
 from dotagent.core.expect import unmet
 from dotagent.core.manifest import Manifest, Schedule
-from dotagent.core.model import Ended, Exited, NotStarted
-from dotagent.ports import Child
+from dotagent.core.model import Blocked, Ended, Exited, Interrupted, NotStarted
+from dotagent.ports import Child, Order
 from dotagent.steps import attempt_order, preflight
 from dotagent.steps.catalogue import Catalogue
 from dotagent.steps.faults import fault
@@ -46,43 +47,48 @@ class Attempt:
     def __init__(self, parts: Parts, run: Run) -> None:
         self.parts = parts
         self.run = run
+        self._folder: str | None = None
+        self._asking: asyncio.Task[Blocked | None] | None = None
         self._child: Child | None = None
         self._stop: str | None = None
 
     def stop(self, why: str) -> None:
         """Interrupt it: TERM, grace, KILL (rules R11)."""
         self._stop = why
+        if self._asking is not None:
+            self._asking.cancel()
         if self._child is not None:
             self._child.interrupt(why)
 
-    async def perform(self, catalogue: Catalogue, job: Job | None, *, room: int) -> Sequence[Claim]:
+    async def perform(
+        self, catalogue: Catalogue, job: Job | None, *, room: Callable[[], int]
+    ) -> Sequence[Claim]:
         """Make the attempt and settle it; ``job`` None is the manifest that the store adopted.
-        Returns the deliveries to send at once."""
+        Returns the deliveries to send at once, ``room()`` at most as it settles."""
         parts, run = self.parts, self.run
-        folder = None
         try:
             job = job or job_of(parts, catalogue, run)
-            folder = scratch.make(run.marker)
-            ended, judgement = await self._make(job, folder)
-        except OSError as error:
-            why = f"its temporary folder could not be made: {error.strerror}"
-            ended, judgement = self._not_started(why)
+            self._folder = _folder(run)
+            ended, judgement = await self._make(job, self._folder)
         except StoreCorrupt:
             raise  # nothing can be settled any more: whoever holds the home sets the file aside
         except DotagentError as error:
             ended, judgement = self._not_started(error.message)
         except Exception as error:  # a fault of ours must not take the other agents down
             ended, judgement = self._not_started(fault(error))
-        finally:
-            if folder is not None:
-                scratch.remove(folder)
         return await parts.commit(
-            lambda tx: settle(tx, parts.actor, run.attempt_id, judgement, ended, room=room)
+            lambda tx: settle(tx, parts.actor, run.attempt_id, judgement, ended, room=room())
         )
+
+    async def tidy(self) -> None:
+        """Remove its temporary folder, once nobody waits for anything: there may be a million files
+        in it."""
+        if self._folder is not None:
+            await asyncio.to_thread(scratch.remove, self._folder)
 
     async def _make(self, job: Job, folder: str) -> tuple[Ended, Judgement]:
         parts, run = self.parts, self.run
-        blocked = await preflight.ask(parts, job.manifest, run)
+        blocked = await self._ask(job.manifest)
         if blocked is not None:
             ended = Ended(exit=blocked, ended_at=parts.clock.now())
             return ended, _judge(job, ended, None)
@@ -100,11 +106,7 @@ class Attempt:
         )
         expect = job.manifest.expect
         before = await proof.before(expect, order.cwd) if expect is not None else None
-        started = await parts.spawner.start(order)
-        if isinstance(started, NotStarted):
-            ended = Ended(exit=started, ended_at=parts.clock.now())
-        else:
-            ended = await self._watch(started, beat.started_at)
+        ended = await self._run(order, beat.started_at)
         missing = None
         if expect is not None and before is not None and isinstance(ended.exit, Exited):
             facts = await proof.facts(
@@ -119,6 +121,26 @@ class Attempt:
         judgement = _judge(job, ended, missing)
         beat.end(judgement, ended.ended_at)
         return ended, judgement
+
+    async def _ask(self, manifest: Manifest) -> Blocked | Interrupted | None:
+        """What preflight says against it; a stop ends the question."""
+        self._asking = asyncio.create_task(preflight.ask(self.parts, manifest, self.run))
+        try:
+            return await self._asking
+        except asyncio.CancelledError:
+            if self._stop is None:
+                raise
+            return Interrupted(why=self._stop)
+        finally:
+            self._asking = None
+
+    async def _run(self, order: Order, started_at: int) -> Ended:
+        if self._stop is not None:  # nothing has begun yet that would have to be ended
+            return Ended(exit=Interrupted(why=self._stop), ended_at=self.parts.clock.now())
+        started = await self.parts.spawner.start(order)
+        if isinstance(started, NotStarted):
+            return Ended(exit=started, ended_at=self.parts.clock.now())
+        return await self._watch(started, started_at)
 
     async def _watch(self, child: Child, started_at: int) -> Ended:
         parts, attempt_id = self.parts, self.run.attempt_id
@@ -136,6 +158,14 @@ class Attempt:
     def _not_started(self, why: str) -> tuple[Ended, Judgement]:
         ended = Ended(exit=NotStarted(code=126, why=why), ended_at=self.parts.clock.now())
         return ended, judge(ended.exit, Codes())
+
+
+def _folder(run: Run) -> str:
+    try:
+        return scratch.make(run.marker)
+    except OSError as error:
+        why = f"its temporary folder could not be made: {error.strerror}"
+        raise HomeError(why) from error
 
 
 def job_of(parts: Parts, catalogue: Catalogue, run: Run) -> Job:

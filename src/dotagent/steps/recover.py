@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from dotagent.core.decide import Codes, judge
 from dotagent.core.model import Ended, Lost
 from dotagent.ports import Spawner
@@ -18,6 +20,8 @@ async def recover(parts: Parts, boot_id: str) -> None:
     orphans = await parts.commit(lambda tx: holders.orphans(tx, parts.actor, boot_id))
     for orphan in orphans:
         await _bury(parts, parts.spawner, orphan)
+    # Nothing runs now: a folder of this home that is still there was left behind.
+    await asyncio.to_thread(scratch.sweep, parts.home_id)
 
     def settle(tx: Tx) -> None:
         now = parts.clock.now()
@@ -35,7 +39,6 @@ async def _bury(parts: Parts, spawner: Spawner, orphan: Orphan) -> None:
         gone = await spawner.reap(orphan.marker, orphan.pid, orphan.started_ticks)
         if not gone and orphan.pid is not None:
             escaped = (orphan.pid,)
-    scratch.sweep(orphan.marker)
     why = "dotagent died while it ran" if orphan.pid is not None else "dotagent died as it started"
     ended = Ended(exit=Lost(why=why), ended_at=parts.clock.now(), escaped=escaped)
     judgement = judge(ended.exit, Codes())

@@ -337,9 +337,9 @@ def _news(
     news = []
     if wrong:
         first = wrong[0][0]
-        line = f"the manifest {first} is not right; its last good copy stays in force"
+        line = f"the manifest {first} is not right and changes nothing until it is mended"
         if len(wrong) > 1:
-            line = f"{len(wrong)} manifests are not right; their last good copies stay in force"
+            line = f"{len(wrong)} manifests are not right and change nothing until they are mended"
         detail = "\n".join(text for _, text in wrong)
         news.append(events.of_system(Kind.MANIFEST_INVALID, now, line, detail))
     for kind, names, what in (

@@ -116,7 +116,7 @@ def park(tx: Tx, actor: Actor, now: int, destination: Row, why: str) -> set[str]
     )
     if not fresh:
         return set()
-    line = f"the channel “{destination['name']}” does not accept messages: {why}"
+    line = f"the channel {_called(tx, destination)} does not accept messages: {why}"
     detail = "It is tried once a day. Mend it, then: dotagent deliveries retry --parked"
     return _announce(tx, actor, now, fingerprint, Kind.DESTINATION_PARKED, line, detail)
 
@@ -150,7 +150,9 @@ def dead(
     if not news:
         return set()
     messages = "a message" if len(news) == 1 else f"{len(news)} messages"
-    line = f"{messages} to the channel “{news[0]['name']}” could not be delivered: {why}"
+    destination = tx.one("SELECT * FROM destinations WHERE fingerprint = ?", fingerprint)
+    assert destination is not None
+    line = f"{messages} to the channel {_called(tx, destination)} could not be delivered: {why}"
     detail = "See: dotagent deliveries --dead"
     return _announce(tx, actor, now, fingerprint, Kind.DELIVERY_EXPIRED, line, detail)
 
@@ -168,6 +170,15 @@ def _announce(
         return set()
     event = events.of_system(kind, now, line, detail, about=fingerprint)
     return tell(tx, actor, now, [event])
+
+
+def _called(tx: Tx, destination: Row) -> str:
+    """What people call it: its name, and whose it is where it is one agent's."""
+    scopes = tx.all(
+        "SELECT DISTINCT scope FROM routing WHERE fingerprint = ?", destination["fingerprint"]
+    )
+    whose = f" of {scopes[0]['scope']}" if len(scopes) == 1 and scopes[0]["scope"] else ""
+    return f"“{destination['name']}”{whose}"
 
 
 def _is_announcement(tx: Tx, row: Row) -> bool:

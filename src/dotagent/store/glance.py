@@ -104,7 +104,11 @@ COUNTED = {
     "held": "count(*) FILTER (WHERE held_at IS NOT NULL)",
 }
 
-LAST_TICK = "SELECT max(began_at) FROM holders WHERE role = 'tick'"
+# Of a home that a daemon has had since, ticks say nothing any more.
+LAST_TICK = """
+SELECT max(began_at) FROM holders WHERE role = 'tick'
+AND began_at > (SELECT coalesce(max(began_at), 0) FROM holders WHERE role = 'daemon')
+"""
 
 LISTS = {
     "schedules": SCHEDULES,

@@ -46,7 +46,7 @@ def settle(
         tried_at=tried_at,
         expires_at=row["expires_at"],
         failures=channels.failures_before(destination, now),
-        plain=claimed.plain,
+        plain=claimed.plain or plugin is not None,  # which has no plainer rendering to try
         u=u,
     )
     attest(tx, actor, now, row, claimed.number, outcome, plugin=plugin, purpose=purpose)

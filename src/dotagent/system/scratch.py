@@ -1,7 +1,7 @@
 """The temporary folder of an attempt: ``$AGENT_TMPDIR``, fresh, private, and swept after a crash.
 
-Invariant: the folder's name holds the attempt's marker, so that the next holder finds what a dead
-one left, and nobody else's.
+Invariant: the folder's name begins with the home's id and holds the attempt's marker, so that the
+next holder finds what a dead one left, and nobody else's.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ def remove(folder: str) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def sweep(marker: str) -> None:
-    """Remove what a dead holder left of the attempt."""
-    pattern = os.path.join(glob.escape(tempfile.gettempdir()), f"{_prefix(marker)}*")
+def sweep(home_id: str) -> None:
+    """Remove what dead holders of the home left."""
+    pattern = os.path.join(glob.escape(tempfile.gettempdir()), f"{_prefix(home_id)}*")
     for folder in glob.glob(pattern):
         remove(folder)
 
