@@ -14,6 +14,7 @@ from dotagent.store import look, record
 from dotagent.store.actor import Actor
 from dotagent.store.database import Store, Tx, open_store
 from dotagent.system.clock import SystemClock
+from tests.engine.line import line, running, write_agent
 
 ACTOR = Actor(epoch=1, host="web-1", zone=UTC)
 
@@ -81,3 +82,51 @@ async def test_a_cancelled_append_is_not_made_twice(
         await recorder.flush()
 
     assert written(store) == (tmp_path / "audit.jsonl").read_bytes()
+
+
+async def test_a_removed_folder_is_survived(
+    store: Store, recorder: Recorder, tmp_path: Path
+) -> None:
+    """Where the file cannot even be opened that is trouble, and no more; once it can be opened
+    again, all that is missing follows."""
+    path = tmp_path / "audit.jsonl"
+    await commit(store, 2)
+    await recorder.flush()
+    path.unlink()
+    path.mkdir()
+    await commit(store, 2)
+    first = await recorder.flush()
+    why = recorder.trouble
+    path.rmdir()
+    second = await recorder.flush()
+
+    assert (False, True) == (first, second)
+    assert why is not None
+    assert "cannot be opened: Is a directory" in why
+    assert written(store) == path.read_bytes()
+    assert recorder.trouble is None
+
+
+def meddle(path: str) -> None:
+    """Add a line that is not the recorder's."""
+    with open(path, "ab") as file:
+        file.write(b'{"not": "ours"}\n')
+
+
+async def test_what_somebody_else_did_is_told_at_once(tmp_path: Path) -> None:
+    """A line that is added to the file while the daemon runs is told once, as it is found; the
+    record goes on behind it."""
+    write_agent(tmp_path, "often", '[[schedules]]\nid = "s"\nevery = "1s"\nrun_at_start = true\n')
+    runs = "SELECT 1 FROM events WHERE kind = 'success'"
+    told = "SELECT facts FROM events WHERE kind = 'audit_chain_broken'"
+    async with line(tmp_path) as made, running(made):
+        made.store.on_audit = made.recorder.wake
+        await made.until(lambda: made.values(runs))
+        meddle(made.parts.paths.audit)
+        await made.until(lambda: made.values(told))
+        count = len(made.values(runs))
+        await made.until(lambda: len(made.values(runs)) > count + 1)
+        facts = made.values(told)
+
+    assert 1 == len(facts)
+    assert "the audit record was changed from outside" in facts[0]

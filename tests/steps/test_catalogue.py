@@ -1,4 +1,4 @@
-"""The manifests in force: exactly the bytes that were adopted, also while new ones are on the way."""
+"""The manifests in force: exactly the bytes that were adopted, also while new ones are coming."""
 
 from __future__ import annotations
 

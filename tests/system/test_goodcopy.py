@@ -22,21 +22,28 @@ def test_a_copy_comes_back_byte_for_byte(tmp_path: Path) -> None:
 
 
 def test_a_later_copy_replaces_the_earlier_one(tmp_path: Path) -> None:
-    """There is one copy: the last that was good."""
+    """The good copy is the last that was good; the one before it is still there, and no other.
+    Keeping what is kept already changes nothing."""
     path = str(tmp_path / "disk.toml")
     goodcopy.write(path, b"first, and longer")
     goodcopy.write(path, b"second")
+    one = goodcopy.both(path)
+    goodcopy.write(path, b"third")
+    goodcopy.write(path, b"third")
 
-    assert b"second" == goodcopy.read(path)
+    assert (b"second", b"first, and longer") == one
+    assert b"third" == goodcopy.read(path)
+    assert (b"third", b"second") == goodcopy.both(path)
 
 
 def test_a_forgotten_copy_is_gone(tmp_path: Path) -> None:
     """An agent that is wanted no more leaves none behind."""
     path = str(tmp_path / "disk.toml")
     goodcopy.write(path, b"x")
+    goodcopy.write(path, b"y")
 
     assert [True, False] == [goodcopy.forget(path), goodcopy.forget(path)]
-    assert goodcopy.read(path) is None
+    assert () == goodcopy.both(path)
 
 
 def test_an_unreadable_copy_is_an_error_not_an_absent_one(tmp_path: Path) -> None:

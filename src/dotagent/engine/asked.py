@@ -13,7 +13,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from dotagent.core.errors import DotagentError, HomeError, NotFound, StoreBusy, UsageError
+from dotagent.core.errors import (
+    DotagentError,
+    HomeError,
+    NotFound,
+    StoreBusy,
+    StoreCorrupt,
+    UsageError,
+)
 from dotagent.core.manifest import Manifest, Schedule
 from dotagent.core.model import AttemptKind
 from dotagent.core.when import Every
@@ -67,8 +74,8 @@ class Asked:
             if handler is None:
                 raise UsageError(f"this dotagent does not know the request {request.kind!r}")
             answer = await handler(request, request.args)
-        except StoreBusy:
-            raise  # it still waits, and is looked at again
+        except (StoreBusy, StoreCorrupt):
+            raise  # it still waits, for the next turn or for the next holder
         except DotagentError as error:
             answer = {"error": error.message, "hint": error.hint, "exit": error.exit_code}
         except Exception as error:  # of another version, say: it must not be asked for ever

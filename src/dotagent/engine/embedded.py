@@ -22,6 +22,7 @@ from dotagent.engine.surroundings import Surroundings
 from dotagent.ports import Clock
 from dotagent.steps.catalogue import Catalogue, Drivers
 from dotagent.steps.deliver import deliver
+from dotagent.steps.greet import tell_broken
 from dotagent.steps.parts import Parts
 from dotagent.steps.perform import Attempt, Job
 from dotagent.store import attempts, outages, outbox, plan, windows
@@ -144,7 +145,9 @@ class Engine:
         """The loop, until a stop or until this command's own work is settled. Raises what a task
         of its own raised: a fault of dotagent itself ends it visibly, never halfway."""
         self.parts.trouble.on_change = self.poke
+        self._recorder.on_broken = self.poke
         recorder = asyncio.create_task(self._recorder.run())
+        recorder.add_done_callback(self._done)
         try:
             while self._stopping is None and not self._settled():
                 self._poke.clear()
@@ -169,6 +172,7 @@ class Engine:
         waits for a store in trouble, so that a stop is heard."""
         try:
             await self._surroundings.renew(self)
+            await self._tell_of_the_record()
             await self._asked.look()
             return await self._turn()
         except StoreBusy as error:
@@ -187,6 +191,13 @@ class Engine:
         self.send(turn.claims)
         await self._count(turn)
         return turn
+
+    async def _tell_of_the_record(self) -> None:
+        """Somebody else has changed the audit file."""
+        broken = self._recorder.broken
+        if broken is not None:
+            await tell_broken(self.parts, broken)
+            self._recorder.broken = None
 
     async def _has_room(self) -> bool:
         """After a full disk nothing new starts until the reserve is back (product §8)."""

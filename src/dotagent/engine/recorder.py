@@ -1,15 +1,17 @@
 """Keeps ``state/audit.jsonl`` in step with the database: after commit, in order, off the loop.
 
 The database is the truth; the file follows. Trouble with the file never holds anything up: it is
-kept as ``trouble`` for ``doctor`` and a break is told once as ``audit_chain_broken``.
+tried again, and what somebody else did to the file is kept as ``broken`` for the engine to tell.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
+from dataclasses import replace
 
-from dotagent.core.errors import HomeError
+from dotagent.core.errors import HomeError, StoreCorrupt
 from dotagent.ports import Clock
 from dotagent.store import look
 from dotagent.store.database import Store
@@ -34,9 +36,12 @@ class Recorder:
         self._written = 0
         self._appending = threading.Lock()
         self.trouble: str | None = None
+        self.broken: Standing | None = None
+        """What somebody else did to the file since it was last told."""
+        self.on_broken: Callable[[], None] = lambda: None
 
     def check(self) -> Standing:
-        """How the file stands to the database; called once, before anything is appended."""
+        """How the file stands to the database; before anything is appended."""
         reader = self._reader
         standing = auditfile.check(
             self._path,
@@ -59,7 +64,10 @@ class Recorder:
         while True:
             await self._news.wait()
             self._news.clear()
-            if not await self.flush():
+            done = await self.flush()
+            if self.broken is not None:
+                self.on_broken()
+            if not done:
                 await self._clock.sleep_until(self._clock.now() + RETRY_MS)
                 self._news.set()
 
@@ -69,26 +77,35 @@ class Recorder:
         return await asyncio.to_thread(self._catch_up)
 
     def _catch_up(self) -> bool:
-        with self._appending:
-            while rows := look.audit_after(self._reader, self._written, BATCH):
-                file = self._file
-                assert file is not None
-                trouble = file.append([line for _, line in rows])
-                if trouble is not None:
-                    self.trouble = trouble.why
-                    if trouble.broken:
-                        self._begin_again(file)
-                    return False
-                self._written = rows[-1][0]
-            return True
-
-    def _begin_again(self, file: AuditFile) -> None:
-        """Somebody else changed the file: what it is now is looked at as at a start."""
-        file.close()
         try:
-            self.check()
+            with self._appending:
+                return self._append_all()
+        except StoreCorrupt:
+            raise
         except HomeError as error:
             self.trouble = error.message
+            return False
+
+    def _append_all(self) -> bool:
+        """Raises ``HomeError`` where the file cannot even be opened."""
+        if self._file is None:
+            self.check()
+        while rows := look.audit_after(self._reader, self._written, BATCH):
+            assert self._file is not None
+            trouble = self._file.append([line for _, line in rows])
+            if trouble is None:
+                self._written = rows[-1][0]
+                continue
+            self.trouble = trouble.why
+            if not trouble.broken or self.broken is not None:
+                return False
+            # Somebody else changed the file: what it is now is looked at as at a start.
+            self._file.close()
+            self._file = None
+            standing = self.check()
+            self.broken = replace(standing, broken=standing.broken or trouble.why)
+        self.trouble = None
+        return True
 
     @property
     def written(self) -> int:

@@ -51,13 +51,13 @@ class Catalogue:
 
 def accepted(path: str, sha256: str) -> bytes:
     """What is in ``path``, which must be exactly the bytes that were accepted. Raises ``Gone``."""
-    data = goodcopy.read(path)
-    if data is None or hashlib.sha256(data).hexdigest() != sha256:
-        raise Gone(
-            f"the accepted copy of the manifest, {path}, is missing or has been changed",
-            "Save the agent's agent.toml again; dotagent then reads it anew.",
-        )
-    return data
+    for data in goodcopy.both(path):
+        if hashlib.sha256(data).hexdigest() == sha256:
+            return data
+    raise Gone(
+        f"the accepted copy of the manifest, {path}, is missing or has been changed",
+        "Save the agent's agent.toml again; dotagent then reads it anew.",
+    )
 
 
 def parse(path: str, data: bytes, drivers: Mapping[str, type | None]) -> Manifest:

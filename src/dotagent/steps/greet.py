@@ -36,8 +36,7 @@ async def greet(parts: Parts, first: First) -> None:
             version, pid = first.daemon
             holders.greet(tx, parts.actor, now, version=version, pid=pid)
         facts.remember(tx, facts.SYNCED, str(standing.written_seq))
-        if facts.remember(tx, "audit_broken", standing.broken or "") and standing.broken:
-            _tell_broken(tx, parts, now, standing)
+        _tell_broken(tx, parts, now, standing)
         last = aside[-1] if aside else ""
         if facts.remember(tx, "damaged", last) and last:
             line = "the database was damaged and set aside; what came before is not in the new one"
@@ -49,11 +48,19 @@ async def greet(parts: Parts, first: First) -> None:
     await parts.commit(commit)
 
 
+async def tell_broken(parts: Parts, standing: Standing) -> None:
+    """The record was changed while somebody holds the home. Raises ``StoreBusy``."""
+    await parts.store.write(lambda tx: _tell_broken(tx, parts, parts.clock.now(), standing))
+
+
 def _tell_store(tx: Tx, parts: Parts, now: int, line: str, detail: str) -> None:
     tell(tx, parts.actor, now, [events.of_system(Kind.STORE_ERROR, now, line, detail)])
 
 
 def _tell_broken(tx: Tx, parts: Parts, now: int, standing: Standing) -> None:
+    """Once for each thing that is wrong, until all is well at a start."""
+    if not facts.remember(tx, "audit_broken", standing.broken or "") or not standing.broken:
+        return
     fields = {
         "position": standing.written_seq,
         "expected_prev_hash": tx.value(

@@ -1,18 +1,29 @@
 """Last good copies: the manifests and the configuration that stay in force while the current ones
 are wrong, also over a restart.
 
-Invariant: a copy is the exact bytes that were once parsed and accepted, or it is not there.
+Invariants: a copy is the exact bytes that were once parsed and accepted, or it is not there; the
+one before it stays until there is a third, for whoever was told of it and has not read it yet.
 """
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
+
 from dotagent.core.errors import HomeError
 from dotagent.system import files
+
+BEFORE = ".before"
 
 
 def write(path: str, data: bytes) -> None:
     """Keep ``data`` as the good copy ``path``, durably. OSError if it cannot be kept; the earlier
     copy then still stands."""
+    if files.read_if_there(path) == data:
+        return
+    with suppress(OSError):  # a file system without hard links keeps one copy only
+        files.remove_if_there(path + BEFORE)
+        os.link(path, path + BEFORE)
     files.write_atomic(path, data, durable=True)
 
 
@@ -27,6 +38,13 @@ def read(path: str) -> bytes | None:
         ) from error
 
 
+def both(path: str) -> tuple[bytes, ...]:
+    """The good copy and the one before it, as far as they are there. HomeError as ``read``."""
+    found = (read(path), read(path + BEFORE))
+    return tuple(data for data in found if data is not None)
+
+
 def forget(path: str) -> bool:
-    """Remove the good copy of what is wanted no more; whether there was one."""
+    """Remove the good copies of what is wanted no more; whether there was one."""
+    files.remove_if_there(path + BEFORE)
     return files.remove_if_there(path)
