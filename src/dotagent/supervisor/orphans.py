@@ -19,6 +19,8 @@ from dotagent.supervisor.grip import Grip, grip_all, kill_all
 from dotagent.supervisor.table import Row, Table
 
 MARKER_NAME = "AGENT_ATTEMPT_ID"
+LOOKS = 2
+"""Looks in a row that must find nobody new."""
 
 
 class LostAttempt:
@@ -58,11 +60,14 @@ class LostAttempt:
         """Take hold of all of them, stopped. What is stopped cannot fork, and stays evidence for
         its session until all are found; only then may anything die."""
         grips: dict[tuple[int, int], Grip] = {}
+        quiet = 0
         with ExitStack() as unfinished:
             while True:
                 rows = await aside(self.survivors, patience_ms)
                 new = [row for row in rows if (row.pid, row.started) not in grips]
-                if not new:
+                quiet = 0 if new else quiet + 1
+                # Very rarely a look falls into an exec and misses its process; two in a row do not.
+                if quiet == LOOKS:
                     unfinished.pop_all()
                     return list(grips.values())
                 for held in grip_all(self._table, new):
