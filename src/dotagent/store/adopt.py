@@ -105,7 +105,11 @@ def adopt(tx: Tx, actor: Actor, now: int, found: Found) -> set[str]:
 
 
 def _roots(tx: Tx, actor: Actor, now: int, roots: Mapping[str, int | None]) -> set[str]:
-    """A root that was there and is not any more is held, not removed (rules R9)."""
+    """A root that was there and is not any more is held, not removed (rules R9). One that nobody
+    looks into any more is no root: its agents are removed."""
+    for row in tx.all("SELECT path FROM roots"):
+        if row["path"] not in roots:
+            tx.run("DELETE FROM roots WHERE path = ?", row["path"])
     vanished = []
     for path, dev in roots.items():
         known = tx.one("SELECT * FROM roots WHERE path = ?", path)
