@@ -79,9 +79,10 @@ class Daemon:
         return self.process.pid
 
     def stop(self, number: int = signal.SIGTERM) -> int:
-        """Signal it, and wait until it is gone."""
+        """Signal it, and wait until it is gone; also where a test has failed and left it frozen."""
         if self.process.poll() is None:
             os.kill(self.pid, number)
+            os.kill(self.pid, signal.SIGCONT)
         return self.process.wait()
 
     def said(self) -> str:
