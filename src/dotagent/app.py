@@ -10,12 +10,12 @@ import asyncio
 import os
 import traceback
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import cache
 
 from dotagent import __version__
-from dotagent.core import chain, moment
+from dotagent.core import moment
 from dotagent.core.config import Config
 from dotagent.core.errors import DotagentError
 from dotagent.core.model import Outcome
@@ -31,6 +31,7 @@ from dotagent.plugins.find import search_dirs
 from dotagent.plugins.sender import Config as PluginConfig
 from dotagent.plugins.sender import PluginSender
 from dotagent.ports import Parcel, Sender
+from dotagent.steps import tenure
 from dotagent.steps.catalogue import Catalogue
 from dotagent.steps.configure import configure
 from dotagent.steps.configure import read as read_config
@@ -39,18 +40,18 @@ from dotagent.steps.greet import First, greet
 from dotagent.steps.parts import Parts
 from dotagent.steps.recover import recover
 from dotagent.steps.secrecy import all_values
-from dotagent.store import damage, database, holders, look
+from dotagent.store import damage, database, look
 from dotagent.store.actor import Actor
 from dotagent.store.database import Reader, Store
-from dotagent.store.holders import DAEMON, Beginning
+from dotagent.store.holders import DAEMON
 from dotagent.supervisor.spawner import RealSpawner
 from dotagent.supervisor.speak import speak
-from dotagent.system import auditfile, environment, faultlog, home, lock, zone
+from dotagent.system import environment, faultlog, home, lock, zone
 from dotagent.system.bell import Bell
 from dotagent.system.chance import chance
 from dotagent.system.clock import SystemClock
 from dotagent.system.discovery import roots
-from dotagent.system.identity import Identity, identify
+from dotagent.system.identity import identify
 from dotagent.system.paths import Paths
 from dotagent.system.paths import home as home_of
 from dotagent.system.signals import HUP, Signals
@@ -150,6 +151,22 @@ async def hold(
     about to run, ``leaving`` when a signal stops it. ``signals`` listens already, so that one that
     comes before all this is heard; else they are listened to from here to the end of this.
     """
+    async with holding(paths, env, purpose, leaving, signals) as engine:
+        if not engine.stopping:
+            ready()
+        await engine.run()
+        return engine.stopped_by
+
+
+@asynccontextmanager
+async def holding(
+    paths: Paths,
+    env: Mapping[str, str],
+    purpose: Purpose,
+    leaving: Callable[[str, Unfinished], None] = lambda signal, unfinished: None,
+    signals: Signals | None = None,
+) -> AsyncIterator[Engine]:
+    """``hold``, but that the engine is handed out and whoever has it runs it."""
     clock = SystemClock()
     asyncio.get_running_loop().set_default_executor(Threads())
     with ExitStack() as stack:
@@ -169,10 +186,7 @@ async def hold(
         stack.callback(store.close)
         listener = _Listener(purpose, signals, leaving)
         async with _engine(paths, env, purpose, clock, store, bell, listener) as engine:
-            if not engine.stopping:
-                ready()
-            await engine.run()
-            return engine.stopped_by
+            yield engine
 
 
 @asynccontextmanager
@@ -187,7 +201,7 @@ async def _engine(
 ) -> AsyncIterator[Engine]:
     """An engine that has settled what a dead holder left; its end is written down after it."""
     me = identify()
-    beginning, anew = await _begin(paths, store, clock, purpose, me)
+    beginning, anew = await tenure.begin(paths, store, clock, purpose.role, me)
     inherited = _inherited(paths, env)
     async with Kit(clock=clock, speak=speak, env=inherited) as kit:
         actor = Actor(epoch=beginning.epoch, host=me.host, zone=zone.machine_zone(env))
@@ -208,7 +222,7 @@ async def _engine(
                 await recover(parts, me.boot_id)
                 yield engine
                 reason = engine.stopped_by if is_daemon else None
-                await _end(store, actor, clock, reason=reason, synced=recorder.written)
+                await tenure.end(store, actor, clock, reason=reason, synced=recorder.written)
         finally:
             asyncio.get_running_loop().remove_reader(bell.fileno())
             watching.close()
@@ -350,44 +364,3 @@ def _parts(
         environment=inherited,
         user_home=user_home,
     )
-
-
-async def _begin(
-    paths: Paths, store: Store, clock: SystemClock, purpose: Purpose, me: Identity
-) -> tuple[Beginning, bool]:
-    """The holder's row; and whether the database is new beside a record that goes on."""
-    anchor, anew = _anchor(paths) if _is_new(store) else (None, False)
-    beginning = await store.write(
-        lambda tx: holders.begin(
-            tx,
-            clock.now(),
-            role=purpose.role,
-            pid=me.pid,
-            started_ticks=me.started_ticks,
-            boot_id=me.boot_id,
-            anchor=anchor,
-        )
-    )
-    return beginning, anew
-
-
-async def _end(
-    store: Store, actor: Actor, clock: SystemClock, *, reason: str | None, synced: int
-) -> None:
-    """The holder's row is closed."""
-    await store.write(lambda tx: holders.end(tx, actor, clock.now(), reason=reason, synced=synced))
-
-
-def _is_new(store: Store) -> bool:
-    with closing(store.read()) as reader:
-        return not holders.any_yet(reader)
-
-
-def _anchor(paths: Paths) -> tuple[str | None, bool]:
-    """What the first line of a new database's record names as the one before it: the end of the
-    record that is there, else that of the log of dotagent 0.1.x."""
-    here = auditfile.check(paths.audit, lambda seq: (), 0, lambda digest: None).head
-    if here != chain.GENESIS:
-        return here, True
-    legacy = auditfile.verify_legacy(paths.legacy_audit)
-    return (None if legacy is None else legacy.head), False

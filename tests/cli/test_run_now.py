@@ -218,6 +218,8 @@ def test_killed_holder_is_replaced_by_whoever_waits(home: Path) -> None:
     with daemon(home) as running, start(home, "run-now", "a") as command:
         assert command.stdout is not None
         command.stdout.readline()
+        spawned = "SELECT 1 FROM attempts WHERE pid NOT NULL"
+        until(lambda: rows(home, spawned), what="the child to be remembered")
         running.stop(signal.SIGKILL)
         out, _ = command.communicate()
 
