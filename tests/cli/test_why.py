@@ -673,7 +673,7 @@ def test_the_evidence_as_data(
     assert 0 == status
     assert {
         "sentence", "agent", "schedule", "log", "window", "attempts", "events", "outage", "away",
-        "runs",
+        "runs", "silenced",
     } == set(data)  # fmt: skip
     assert data["sentence"].startswith("disk-alert/daily gave up the 2021-03-28 08:30 run")
     assert {

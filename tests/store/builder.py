@@ -31,7 +31,18 @@ from dotagent.core.model import (
 )
 from dotagent.core.when import Calendar, Every, When, definition
 from dotagent.ports import Pace
-from dotagent.store import adopt, attempts, holders, outages, outbox, plan, settle_send, windows
+from dotagent.store import (
+    adopt,
+    attempts,
+    holders,
+    outages,
+    outbox,
+    plan,
+    say,
+    settle_send,
+    timely,
+    windows,
+)
 from dotagent.store.actor import Actor
 from dotagent.store.adopt import AgentRows, FileRow, Found, ScheduleRow
 from dotagent.store.attempts import Run
@@ -397,6 +408,25 @@ class Home:
         self.now = self.now if now is None else now
         return await self.write(lambda tx: outages.remind(tx, self.actor, self.now))
 
+    async def look(self, now: int | None = None) -> set[str]:
+        """What time alone makes worth telling."""
+        self.now = self.now if now is None else now
+        return await self.write(lambda tx: timely.look(tx, self.actor, self.now))
+
+    async def silence(
+        self, for_ms: int = HOUR_MS, agent: str = "a", schedule: str | None = None
+    ) -> int:
+        """A person silences an agent."""
+        args = {"agent": agent, "schedule": schedule, "for_ms": for_ms, "reason": "moving"}
+        made = await self.write(lambda tx: say.silence(tx, self.actor, self.now, args))
+        return int(made["silence"])
+
+    async def end_silence(self, number: int) -> list[int]:
+        """A person ends it; the deliveries that this makes."""
+        args = {"silence": number, "reason": "moved"}
+        made = await self.write(lambda tx: say.end_silence(tx, self.actor, self.now, args))
+        return list(made["deliveries"])
+
     async def wakes(self) -> dict[str, int | None]:
         """When each part of the engine wants to look again."""
 
@@ -406,6 +436,7 @@ class Home:
                 "windows": windows.next_wake(tx),
                 "outbox": outbox.next_wake(tx),
                 "reminders": outages.next_wake(tx),
+                "timely": timely.next_wake(tx),
             }
 
         return await self.write(look)

@@ -19,7 +19,17 @@ from tests.core.walls import HOUR_MS, MINUTE_MS
 from tests.store.builder import EIGHT, SEEN, Home, agent, route, schedule
 from tests.store.builder import database as database_in
 
-GROWING = {"attempts", "audit", "deliveries", "events", "outages", "requests", "sends", "windows"}
+GROWING = {
+    "attempts",
+    "audit",
+    "deliveries",
+    "events",
+    "outages",
+    "requests",
+    "sends",
+    "silences",
+    "windows",
+}
 OF_THE_OPEN = {
     "attempts_open",
     "deliveries_free",
@@ -28,6 +38,8 @@ OF_THE_OPEN = {
     "deliveries_sending",
     "outages_open",
     "requests_open",
+    "silences_open",
+    "silences_until",
     "windows_live",
     "windows_waiting",
 }
@@ -94,6 +106,9 @@ async def live(home: Home) -> None:
         home.now += 10 * MINUTE_MS
         await home.send_all()
     await home.remind(home.now + 3 * HOUR_MS)
+    await home.silence()
+    await home.tell(Kind.TIMED_OUT, outage_id=home.value("SELECT max(id) FROM outages"))
+    await home.look(home.now + 3 * HOUR_MS)
     await home.plan(home.now + 24 * HOUR_MS)
     await home.run(home.now + HOUR_MS, Exited(code=0))
     run = await home.manual()

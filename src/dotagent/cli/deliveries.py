@@ -57,11 +57,13 @@ def command() -> None:
 @command.command("list")
 @click.option("--dead", is_flag=True, help="Those that could not be delivered.")
 @click.option("--waiting", is_flag=True, help="Those that are still on their way.")
+@click.option("--suppressed", is_flag=True, help="Those that were held back, and why.")
 @click.option("--limit", type=click.IntRange(1), default=LIMIT, show_default=True, metavar="N")
 @click.option("--json", "as_json", is_flag=True)
-def list_(dead: bool, waiting: bool, limit: int, as_json: bool) -> int:
+def list_(dead: bool, waiting: bool, suppressed: bool, limit: int, as_json: bool) -> int:
     """Show the latest messages, the newest last."""
     states = [*(DEAD if dead else ()), *(WAITING if waiting else ())]
+    states += [DeliveryState.SUPPRESSED] if suppressed else []
     reader = open_record(Paths(home_of(environment())).database)
     if reader is None:
         click.echo("[]" if as_json else "There are no messages yet.")
@@ -155,7 +157,7 @@ def _act(kind: str, args: Mapping[str, Any], *, as_json: bool) -> list[Delivery]
     signals = Signals().listen()
     env = environment()
     paths = app.paths_of(env)
-    done = act(paths, env, kind, args, role="deliveries", say=_note, signals=signals)
+    done = act(paths, env, kind, args, role="deliveries", say=note, signals=signals)
     reader = connect_reader(paths.database)
     try:
         found = outbox_view.of_ids(reader, done.answer["deliveries"])
@@ -169,6 +171,15 @@ def _act(kind: str, args: Mapping[str, Any], *, as_json: bool) -> list[Delivery]
 
 
 # ------------------------------------------------------------------------------------------ output
+
+
+def follow(ids: Sequence[int]) -> None:
+    """What became of these, as far as it is known."""
+    reader = connect_reader(app.paths_of(environment()).database)
+    try:
+        _print(outbox_view.of_ids(reader, ids))
+    finally:
+        reader.close()
 
 
 def _print(found: Sequence[Delivery]) -> None:
@@ -187,5 +198,6 @@ def _counted(number: int) -> str:
     return "1 message" if number == 1 else f"{number} messages"
 
 
-def _note(text: str) -> None:
+def note(text: str) -> None:
+    """A word to the person that is not the command's own output."""
     click.echo(f"dotagent: {text}", err=True)

@@ -30,6 +30,8 @@ COMMANDS = {
     "why": "why an agent ran or did not, and who was told",
     "inbox": "what happened, without any channel",
     "deliveries": "messages on their way, sent and dead",
+    "silence": "hold back an agent's messages for a while",
+    "ack": "stop the reminders of what is known to fail",
     "doctor": "check manifests, configuration and home",
     "audit": "verify the record",
 }

@@ -7,7 +7,8 @@ With ``--json``, one object. Instants are ISO 8601 in local time; what is not kn
   ``degraded``, ``new``, ``held``
 * ``schedules``: ``agent``, ``schedule``; ``health`` (``ok``, ``degraded``, ``failing``, ``stale``,
   ``new``, ``off``) and its ``reason``; ``held`` since, ``held_for`` a vanished folder; of the open
-  outage ``failing_since``, ``failed_attempts``, ``lost_runs``; ``last_started``, ``last_ended``,
+  outage ``failing_since``, ``failed_attempts``, ``lost_runs``, ``acked``,
+  ``acked_why``; ``silenced_until``, ``silenced_why``; ``last_started``, ``last_ended``,
   ``last_result``, ``last_success``, ``next_due``, ``unplanned`` (1 before a daemon or a tick has
   seen it); of the run under way ``run`` (``waiting``,
   ``running``), ``expected``, ``attempts`` made, ``max_attempts``, ``next_try``, ``deadline``; of

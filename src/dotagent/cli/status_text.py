@@ -239,6 +239,7 @@ def _schedule(view: View, row: Row) -> str:
         bits.append(_attempt(view, row))
     elif row["run"] is not None:
         bits.append(_waiting(view, row))
+    bits += _said(view, row)
     last = row["last_success_at"]
     if last is not None:
         bits.append(f"last ok {view.clock(last)}")
@@ -246,6 +247,18 @@ def _schedule(view: View, row: Row) -> str:
         bits.append("never ok yet")
     bits.append(_next(view, row))
     return "; ".join(bit for bit in bits if bit)
+
+
+def _said(view: View, row: Row) -> list[str]:
+    """What a person has said of it."""
+    bits = []
+    if row["acked_at"] is not None:
+        why = f": {plain(row['acked_why'])}" if row["acked_why"] else ""
+        bits.append(f"acknowledged {view.when(row['acked_at'])}{why}")
+    if row["silenced_until_at"] is not None:
+        until = view.clock(row["silenced_until_at"])
+        bits.append(f"silenced until {until}: {plain(row['silenced_why'])}")
+    return bits
 
 
 def _toll(row: Row) -> str:

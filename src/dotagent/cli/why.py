@@ -11,7 +11,9 @@ With ``--json``, one object. Instants are ISO 8601 in local time; what is not kn
 * ``events``: ``seq``, ``kind``, ``severity``, ``at``, ``line``, and ``deliveries``: ``id``,
   ``channel``, ``driver``, ``state``, ``reason``, ``ended``, ``next_try``, and ``sends``:
   ``number``, ``started``, ``ended``, ``outcome``, ``why``, ``may_repeat``
-* ``outage``: null, or ``opened``, ``failures``, ``lost_runs``, ``closed``, ``closed_by``
+* ``outage``: null, or ``opened``, ``failures``, ``lost_runs``, ``closed``, ``closed_by``,
+  ``acknowledged``, ``acknowledged_why``; ``silenced``: silences that hold: ``id``, ``until``,
+  ``reason``
 * ``away``: spans in which nothing could be started: ``from``, ``to``, ``why``
 * ``runs``: of a day with several runs, each with its ``window`` and ``sentence``; else empty
 """

@@ -28,7 +28,13 @@ def case_data(seen: Look, case: Case) -> dict[str, Any]:
             "lost_runs": outage.windows,
             "closed": seen.iso(outage.closed_at),
             "closed_by": outage.closed_by,
+            "acknowledged": seen.iso(outage.acked_at),
+            "acknowledged_why": outage.acked_why,
         },
+        "silenced": [
+            {"id": each.id, "until": seen.iso(each.until_at), "reason": each.reason}
+            for each in case.silenced
+        ],
         "away": [
             {"from": seen.iso(away.from_at), "to": seen.iso(away.to_at), "why": away.why}
             for away in case.away

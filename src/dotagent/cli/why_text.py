@@ -102,6 +102,7 @@ class _Evidence:
             ("Last words", [line for line in output if line.strip()]),
             ("Told", self._told()),
             ("Outage", page.entries(self._outage())),
+            ("Silenced", page.entries(self._silenced())),
             ("Nothing could be started", page.entries(self._away())),
         ]
 
@@ -170,9 +171,18 @@ class _Evidence:
             ("since", self.at(outage.opened_at)),
             ("cost", f"{failed}, {count(outage.windows, 'lost run')}"),
         ]
+        if outage.acked_at is not None:
+            why = f": {one_line(outage.acked_why)}" if outage.acked_why else ""
+            entries.append(("known", f"acknowledged {self.exact(outage.acked_at)}{why}"))
         if outage.closed_at is None:
             return [*entries, ("ended", "not yet")]
         return [*entries, ("ended", f"{self.at(outage.closed_at)} ({outage.closed_by})")]
+
+    def _silenced(self) -> list[Entry]:
+        return [
+            (f"silence {each.id}", f"until {self.exact(each.until_at)}: {one_line(each.reason)}")
+            for each in self.case.silenced
+        ]
 
     def _away(self) -> list[Entry]:
         window = self.case.window

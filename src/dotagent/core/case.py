@@ -115,6 +115,18 @@ class Outage:
     windows: int
     closed_at: int | None
     closed_by: str | None
+    acked_at: int | None = None
+    acked_why: str | None = None
+    """A person said that they know."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Silenced:
+    """A silence that holds back what the schedule has to say."""
+
+    id: int
+    until_at: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +150,7 @@ class Case:
     attempts: Sequence[Attempt] = ()
     news: Sequence[News] = ()
     outage: Outage | None = None
+    silenced: Sequence[Silenced] = ()
     away: Sequence[Away] = ()
     asked: Span | None = None
     nearest: tuple[int | None, int | None] = (None, None)

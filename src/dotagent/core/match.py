@@ -10,6 +10,7 @@ from collections.abc import Iterable, Set
 from dataclasses import dataclass
 
 from dotagent.core.model import AGENT_EVENTS, Event, Kind, Severity
+from dotagent.core.silence import Silence
 
 ANNOUNCEMENTS = (Kind.DESTINATION_PARKED, Kind.DELIVERY_EXPIRED)
 """Events about a destination: they never breed another about themselves (rules R21)."""
@@ -33,10 +34,12 @@ class Route:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """A delivery to make: to be told, or kept quiet with the reason ``quiet``."""
+    """A delivery to make: to be told, or kept quiet with the reason ``quiet``. ``silence``: the
+    number of the silence that holds it back."""
 
     route: Route
     quiet: str | None = None
+    silence: int | None = None
     stand_in: bool = False
 
 
@@ -61,29 +64,35 @@ def match(
     end_told: bool = False,
     parked: Set[str] = frozenset(),
     only: Set[tuple[str, str]] | None = None,
+    owed: bool = False,
+    silence: Silence | None = None,
 ) -> list[Match]:
     """Every notifier that asked, in the order of ``routes``, each with its answer.
 
     ``end_told``: an earlier ``given_up`` or ``missed`` of the same outage exists.
-    ``parked``: fingerprints of dead destinations. ``only``: a reminder's own (scope, notifier)s.
+    ``parked``: fingerprints of dead destinations. ``only``: a reminder's own (scope, notifier)s;
+    ``owed``: they get it whether they asked or not. ``silence``: what holds the event back.
     """
     routes = list(routes)
     found: list[Match] = []
     for route in routes:
         if only is not None and (route.scope, route.notifier) not in only:
             continue
-        if wants(route, event):
-            found.append(Match(route=route, quiet=_quiet(route, event, end_told)))
+        if owed or wants(route, event):
+            found.append(_answer(route, event, end_told, silence))
     stand_in = _stand_in(event, routes, found, parked)
     return [*found, stand_in] if stand_in is not None else found
 
 
-def _quiet(route: Route, event: Event, end_told: bool) -> str | None:
+def _answer(route: Route, event: Event, end_told: bool, silence: Silence | None) -> Match:
+    """The first rule that keeps a notifier quiet gives the reason (product §6)."""
     if event.about is not None and event.about == route.fingerprint:
-        return "it is about this very channel"
+        return Match(route=route, quiet="it is about this very channel")
+    if silence is not None:
+        return Match(route=route, quiet=silence.words, silence=silence.id)
     if end_told and event.kind in _ENDS and route.remind:
-        return "same outage"
-    return None
+        return Match(route=route, quiet="same outage")
+    return Match(route=route)
 
 
 def _stand_in(

@@ -1,8 +1,9 @@
 """Requests of other processes, carried out by the holder (rules R2).
 
 ``run``: an attempt that a person asked for; ``stop``: who asked wants it no more. ``retry``,
-``cancel``: deliveries. ``tick``: plan and start what is due now. ``reload``: read manifests,
-configuration and secrets again. An answer is plain data; one with ``error`` and ``exit`` says what
+``cancel``: deliveries. ``silence``, ``end_silence``, ``ack``: what a person wants told.
+``tick``: plan and start what is due now. ``reload``: read manifests, configuration and secrets
+again. An answer is plain data; one with ``error`` and ``exit`` says what
 a command must print and exit with.
 """
 
@@ -28,7 +29,8 @@ from dotagent.steps.catalogue import accepted, parse
 from dotagent.steps.discover import agent_rows
 from dotagent.steps.faults import fault
 from dotagent.steps.perform import Job
-from dotagent.store import adopt, attempts, look, requests, resend
+from dotagent.store import adopt, attempts, look, requests, resend, say
+from dotagent.store.actor import Actor
 from dotagent.store.attempts import Run
 from dotagent.store.database import Op, T, Tx
 from dotagent.store.requests import Request
@@ -52,6 +54,9 @@ class Asked:
             "stop": self._stop,
             "retry": self._retry,
             "cancel": self._cancel,
+            "silence": self._silence,
+            "end_silence": self._end_silence,
+            "ack": self._ack,
             "tick": self._tick,
             "reload": self._reload,
         }
@@ -219,12 +224,27 @@ class Asked:
         self, request: Request, act: Callable[[Tx, int], Sequence[int]]
     ) -> None:
         """Done and answered in one commit: nothing goes out twice because the answer was lost."""
+        await self._say(request, lambda tx, now: {"deliveries": list(act(tx, now))})
+
+    # ------------------------------------------------------------------------------- what is told
+
+    async def _silence(self, request: Request, args: Mapping[str, Any]) -> None:
+        await self._say(request, lambda tx, now: say.silence(tx, self._actor, now, args))
+
+    async def _end_silence(self, request: Request, args: Mapping[str, Any]) -> None:
+        await self._say(request, lambda tx, now: say.end_silence(tx, self._actor, now, args))
+
+    async def _ack(self, request: Request, args: Mapping[str, Any]) -> None:
+        await self._say(request, lambda tx, now: say.ack(tx, self._actor, now, args))
+
+    @property
+    def _actor(self) -> Actor:
+        return self._engine.parts.actor
+
+    async def _say(self, request: Request, act: Callable[[Tx, int], Answer]) -> None:
+        """Done and answered in one commit."""
         now = self._engine.parts.clock.now()
-
-        def commit(tx: Tx) -> None:
-            requests.finish(tx, now, request.id, {"deliveries": list(act(tx, now))})
-
-        await self._write(commit)
+        await self._write(lambda tx: requests.finish(tx, now, request.id, act(tx, now)))
 
     # ------------------------------------------------------------------------------------ the rest
 

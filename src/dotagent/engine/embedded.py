@@ -25,7 +25,7 @@ from dotagent.steps.deliver import deliver
 from dotagent.steps.greet import tell_broken
 from dotagent.steps.parts import Parts
 from dotagent.steps.perform import Attempt, Job
-from dotagent.store import attempts, outages, outbox, plan, windows
+from dotagent.store import attempts, outbox, plan, timely, windows
 from dotagent.store.attempts import Run
 from dotagent.store.database import Reader, Tx
 from dotagent.store.outbox import Claim
@@ -220,7 +220,7 @@ class Engine:
         now, actor = self.parts.clock.now(), self.parts.actor
         planned = plan.plan_due(tx, actor, now) if planning else None
         if planning:
-            outages.remind(tx, actor, now)
+            timely.look(tx, actor, now)
         runs = attempts.claim_due(tx, actor, now, self.room) if planning and self.room > 0 else []
         room = SENDS_AT_ONCE - self._sending
         claims = outbox.claim(tx, actor, now, room) if room > 0 else []
@@ -236,7 +236,7 @@ class Engine:
         """The earliest thing that time alone makes due. Where there is no room, an end makes it."""
         wakes = [self._surroundings.look_at]
         if self.mode.plan:
-            wakes += [plan.next_wake(tx), outages.next_wake(tx)]
+            wakes += [plan.next_wake(tx), timely.next_wake(tx)]
             if self.room - started > 0:
                 wakes.append(windows.next_wake(tx))
         if SENDS_AT_ONCE - self._sending - sent > 0:

@@ -26,6 +26,7 @@ SELECT s.agent, s.id AS schedule,
        CASE WHEN s.gone_at IS NULL THEN s.reason ELSE s.gone_why END AS reason,
        s.held_at, CASE WHEN s.held_at IS NOT NULL THEN g.root END AS held_for,
        o.opened_at AS failing_since_at, o.failures AS failed_attempts, o.windows AS lost_runs,
+       o.acked_at, o.acked_why, q.until_at AS silenced_until_at, q.reason AS silenced_why,
        s.last_started_at, s.last_ended_at, s.last_result, s.last_success_at,
        CASE WHEN s.planned_through IS NOT NULL THEN s.next_due_at END AS next_due_at,
        s.planned_through IS NULL AS unplanned,
@@ -38,6 +39,9 @@ LEFT JOIN windows w ON w.agent = s.agent AND w.schedule = s.id
                    AND w.state IN ('waiting', 'running')
 LEFT JOIN attempts a ON a.agent = s.agent AND a.schedule = s.id AND a.ended_at IS NULL
 LEFT JOIN outages o ON o.agent = s.agent AND o.schedule = s.id AND o.closed_at IS NULL
+LEFT JOIN silences q ON q.id = (
+  SELECT id FROM silences WHERE agent = s.agent AND ended_at IS NULL
+  AND (schedule IS NULL OR schedule = s.id) ORDER BY until_at DESC, id DESC LIMIT 1)
 WHERE g.gone_at IS NULL AND (s.gone_at IS NULL OR s.gone_why = 'disabled')
 ORDER BY s.agent, s.id
 """
@@ -118,7 +122,16 @@ LISTS = {
     "troubles": TROUBLES,
 }
 
-FOREIGN = ("reason", "last_result", "name", "parked_why", "first_problem", "why")
+FOREIGN = (
+    "acked_why",
+    "silenced_why",
+    "reason",
+    "last_result",
+    "name",
+    "parked_why",
+    "first_problem",
+    "why",
+)
 """Columns that may hold what an agent, a service or a file said."""
 
 

@@ -10,11 +10,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from sqlite3 import Row
 
-from dotagent.core.case import Attempt, Away, Case, Outage, Standing, Window
+from dotagent.core.case import Attempt, Away, Case, Outage, Silenced, Standing, Window
 from dotagent.core.decide import Verdict
 from dotagent.core.fit import clean
 from dotagent.core.model import AttemptKind, WindowState
 from dotagent.core.past import Span
+from dotagent.store import silences
 from dotagent.store.news import news
 from dotagent.store.reading import Reader
 
@@ -215,7 +216,11 @@ def case_of_window(
     attempts = attempts_of(reader, window.id)
     if window.closed_at is not None and window.state is WindowState.SUCCEEDED:
         attempts += _closed_by_hand(reader, standing, window.closed_at)
-    where = f"(window_id = {window.id} OR attempt_id IN ({_list(a.id for a in attempts)}))"
+    where = (
+        f"(window_id = {window.id} OR attempt_id IN ({_list(a.id for a in attempts)})"
+        f" OR (kind = 'still_failing' AND at >= {window.expected_at}"
+        f" AND at < {_following(reader, standing, window)}))"
+    )
     busy = _busy_with(reader, standing) if window.state is WindowState.WAITING else None
     return Case(
         standing=standing,
@@ -223,6 +228,7 @@ def case_of_window(
         attempts=attempts,
         news=news(reader, f"agent = ? AND schedule = ? AND {where}", _names(standing)),
         outage=_outage(reader, standing, window.expected_at, window.closed_at or now),
+        silenced=_silenced(reader, standing),
         away=away(reader, window.expected_at, now, actor),
         busy_with=busy,
         actor=actor,
@@ -239,6 +245,7 @@ def case_of_attempt(
         attempts=(attempt,),
         news=news(reader, "attempt_id = ?", (attempt.id,)),
         outage=_outage(reader, standing, attempt.started_at, attempt.ended_at or now),
+        silenced=_silenced(reader, standing),
         away=away(reader, attempt.started_at, now, actor),
         actor=actor,
     )
@@ -252,6 +259,7 @@ def case_of_nothing(
     since = asked.first_at if asked is not None else standing.first_seen_at or now
     return Case(
         standing=standing,
+        silenced=_silenced(reader, standing),
         away=away(reader, since, now, actor),
         asked=asked,
         nearest=near,
@@ -265,6 +273,24 @@ def _closed_by_hand(reader: Reader, standing: Standing, closed_at: int) -> list[
         (*_names(standing), closed_at),
     )
     return [_attempt(row) for row in rows]
+
+
+def _following(reader: Reader, standing: Standing, window: Window) -> int:
+    """When the window after this one was due: reminders from then on are told with that."""
+    row = reader.execute(
+        "SELECT min(expected_at) FROM windows WHERE agent = ? AND schedule = ? AND expected_at > ?",
+        (*_names(standing), window.expected_to or window.expected_at),
+    ).fetchone()
+    return _NEVER if row[0] is None else int(row[0])
+
+
+_NEVER = 2**62
+
+
+def _silenced(reader: Reader, standing: Standing) -> list[Silenced]:
+    """What holds back what it has to say now."""
+    found = silences.of_schedule(reader, *_names(standing))
+    return [Silenced(id=each.id, until_at=each.until_at, reason=each.reason) for each in found]
 
 
 def _names(standing: Standing) -> tuple[str, str]:
@@ -283,7 +309,7 @@ def _outage(reader: Reader, standing: Standing, from_at: int, to_at: int) -> Out
     ).fetchone()
     if row is None:
         return None
-    names = ("opened_at", "failures", "windows", "closed_at", "closed_by")
+    names = ("opened_at", "failures", "windows", "closed_at", "closed_by", "acked_at", "acked_why")
     return Outage(**{name: row[name] for name in names})
 
 

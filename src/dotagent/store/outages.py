@@ -4,15 +4,17 @@ the reminders that speak while it lasts (product §6, rules R15).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from sqlite3 import Row
 
 from dotagent.core import events
 from dotagent.core.events import OutageSoFar, Source
 from dotagent.core.match import Route, wants
 from dotagent.core.model import Event, Kind
+from dotagent.store import record
 from dotagent.store.actor import Actor
 from dotagent.store.database import Tx
-from dotagent.store.tell import routes, tell
+from dotagent.store.tell import order_key_of, routes, tell
 
 _OPEN = "SELECT * FROM outages WHERE agent = ? AND schedule = ? AND closed_at IS NULL"
 
@@ -61,6 +63,25 @@ def close(tx: Tx, now: int, agent: str, schedule: str, by: str) -> Row | None:
         tx.run("UPDATE outages SET closed_at = ?, closed_by = ? WHERE id = ?", now, by, row["id"])
         tx.run("DELETE FROM reminders WHERE outage_id = ?", row["id"])
     return row
+
+
+def ack(tx: Tx, actor: Actor, now: int, agent: str, schedule: str | None, reason: str) -> list[str]:
+    """A person knows of what fails: no reminders until it succeeds (product §6). The schedules
+    that this is about."""
+    failing = tx.all(
+        "SELECT * FROM outages WHERE closed_at IS NULL AND agent = ?1"
+        " AND (?2 IS NULL OR schedule = ?2) ORDER BY schedule",
+        agent,
+        schedule,
+    )
+    for row in failing:
+        tx.run(
+            "UPDATE outages SET acked_at = ?, acked_why = ? WHERE id = ?", now, reason, row["id"]
+        )
+        tx.run("DELETE FROM reminders WHERE outage_id = ?", row["id"])
+        names = {"agent": agent, "schedule": row["schedule"]}
+        record.append(tx, actor, now, "notice", "outage_acknowledged", **names, reason=reason)
+    return [row["schedule"] for row in failing]
 
 
 # --------------------------------------------------------------------------------------- reminders
@@ -123,8 +144,22 @@ def _remind(tx: Tx, actor: Actor, now: int, row: Row) -> set[str]:
             )
             continue
         _set(tx, row["id"], able[key], reminder["step"] + 1, now)
-        if not _unsent(tx, row["id"], key):
-            speak.add(key)
+        speak.add(key)
+    return speak_up(tx, actor, now, row, speak)
+
+
+def speak_up(
+    tx: Tx,
+    actor: Actor,
+    now: int,
+    row: Row,
+    keys: Iterable[tuple[str, str]],
+    *,
+    owed: bool = False,
+) -> set[str]:
+    """One ``still_failing`` of the outage to these (scope, notifier)s, but to none for which one
+    still waits to be sent (rules R15). ``owed``: also where it was not asked for."""
+    speak = {key for key in keys if not _unsent(tx, row, key)}
     if not speak:
         return set()
     last = tx.value(
@@ -136,18 +171,17 @@ def _remind(tx: Tx, actor: Actor, now: int, row: Row) -> set[str]:
         agent=row["agent"], schedule_id=row["schedule"], host=actor.host, outage_id=row["id"]
     )
     event = events.still_failing(source, now, so_far(row), words=last or "")
-    return tell(tx, actor, now, [event], only=speak)
+    return tell(tx, actor, now, [event], only=speak, owed=owed)
 
 
-def _unsent(tx: Tx, outage_id: int, key: tuple[str, str]) -> bool:
-    """Whether a reminder of this outage still waits to be sent there."""
+def _unsent(tx: Tx, row: Row, key: tuple[str, str]) -> bool:
+    """Whether a reminder of this schedule still waits to be sent there."""
     return bool(
         tx.value(
-            "SELECT 1 FROM events e CROSS JOIN deliveries d ON d.event_seq = e.seq"
-            " WHERE e.outage_id = ? AND e.kind = 'still_failing' AND d.scope = ?"
-            " AND d.notifier = ? AND d.state IN ('pending', 'sending')",
-            outage_id,
-            *key,
+            "SELECT 1 FROM deliveries d JOIN events e ON e.seq = d.event_seq"
+            " WHERE d.order_key = ? AND d.state IN ('pending', 'sending')"
+            " AND e.kind = 'still_failing' LIMIT 1",
+            order_key_of(*key, row["agent"], row["schedule"]),
         )
     )
 
@@ -157,7 +191,8 @@ def reroute(tx: Tx, now: int, agent: str) -> None:
     outages follow, so that a notifier added during an outage reminds too."""
     where = "" if not agent else " AND agent = ?"
     params = () if not agent else (agent,)
-    for row in tx.all(f"SELECT * FROM outages WHERE closed_at IS NULL{where}", *params):
+    unheard = f"SELECT * FROM outages WHERE closed_at IS NULL AND acked_at IS NULL{where}"
+    for row in tx.all(unheard, *params):
         probe = _probe(row)
         known = {
             (r["scope"], r["notifier"])

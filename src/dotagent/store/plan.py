@@ -16,6 +16,7 @@ from dotagent.core.model import Kind, Lost, WindowState
 from dotagent.core.planning import Closing, Cursor, Gap, Live, NewWindow, Plan, Policy, Sighting
 from dotagent.core.planning import plan as decide
 from dotagent.core.planning import upcoming as next_due
+from dotagent.core.silence import SLACK_MS
 from dotagent.core.when import Every, from_definition
 from dotagent.store import facts, windows
 from dotagent.store.actor import Actor
@@ -83,6 +84,11 @@ _AHEAD = (
         "(SELECT max(step.value) FROM routing r, json_each(r.remind) step"
         " WHERE r.scope = reminders.scope AND r.notifier = reminders.notifier), 0)",
         0,
+    ),
+    # Its length is bounded from when it was made, so a maximum ahead is one of that instant.
+    (
+        "UPDATE silences SET until_at = ?1 WHERE ended_at IS NULL AND made_at > ?1 + ?2",
+        SLACK_MS,
     ),
 )
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Set
 
 from dotagent.core.match import Match, Route, match
 from dotagent.core.model import AGENT_EVENTS, Event, Kind
+from dotagent.core.silence import Silence, holding
 from dotagent.store.actor import Actor
 from dotagent.store.database import Tx
 
@@ -33,15 +34,26 @@ def tell(
     events: Iterable[Event],
     *,
     only: Set[tuple[str, str]] | None = None,
+    owed: bool = False,
 ) -> set[str]:
-    """Insert the events and a delivery for every notifier that asked. Returns the fingerprints
-    of the destinations that now have something to send."""
+    """Insert the events and a delivery for every notifier that asked, or for ``only`` these, and
+    then also where it is ``owed`` to who did not ask. Returns the fingerprints of the destinations
+    that now have something to send."""
     touched: set[str] = set()
     for event in events:
         seq = _insert(tx, event)
         told = _end_told(tx, event)
         parked = {row[0] for row in tx.all(_PARKED)}
-        for found in match(event, routes(tx, event), end_told=told, parked=parked, only=only):
+        answers = match(
+            event,
+            routes(tx, event),
+            end_told=told,
+            parked=parked,
+            only=only,
+            owed=owed,
+            silence=holding(silences(tx, event.agent), event, now),
+        )
+        for found in answers:
             deliver(tx, now, event, seq, found)
             if found.quiet is None:
                 touched.add(found.route.fingerprint)
@@ -77,6 +89,21 @@ def _end_told(tx: Tx, event: Event) -> bool:
     return told
 
 
+def silences(tx: Tx, agent: str) -> list[Silence]:
+    """What a person holds back of this agent."""
+    rows = tx.all("SELECT * FROM silences WHERE agent = ? AND ended_at IS NULL", agent)
+    return [
+        Silence(
+            id=row["id"],
+            agent=row["agent"],
+            schedule=row["schedule"],
+            until_at=row["until_at"],
+            reason=row["reason"],
+        )
+        for row in rows
+    ]
+
+
 def routes(tx: Tx, event: Event) -> list[Route]:
     """The notifiers that may be asked: the agent's own, then the global ones it inherits."""
     rows = tx.all(
@@ -104,6 +131,11 @@ _PART = "\x1f"
 """Between the parts of an order key; no name holds a control character."""
 
 
+def order_key_of(scope: str, notifier: str, agent: str, schedule: str) -> str:
+    """Deliveries of one key go in event order (promise P4)."""
+    return _PART.join((scope, notifier, agent, schedule))
+
+
 def order_keys(scope: str, notifier: str) -> tuple[str, str]:
     """The two texts between which all order keys of a notifier lie."""
     before = f"{scope}{_PART}{notifier}"
@@ -115,7 +147,7 @@ def deliver(
 ) -> int:
     """Insert one delivery: pending, or suppressed with its reason. Its id."""
     route = found.route
-    order_key = _PART.join((route.scope, route.notifier, event.agent, event.schedule_id))
+    order_key = order_key_of(route.scope, route.notifier, event.agent, event.schedule_id)
     waiting = tx.value(
         "SELECT 1 FROM deliveries WHERE order_key = ? AND state IN ('pending', 'sending') LIMIT 1",
         order_key,
@@ -124,8 +156,8 @@ def deliver(
     reason = "standing in for a parked channel" if found.stand_in else ""
     return tx.run(
         "INSERT INTO deliveries (event_seq, scope, notifier, name, driver, order_key, fingerprint,"
-        " state, reason, turn, created_at, expires_at, resend_of, ended_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " state, reason, turn, created_at, expires_at, resend_of, silence, ended_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         seq,
         route.scope,
         route.notifier,
@@ -139,5 +171,6 @@ def deliver(
         now,
         now + BUDGET_MS.get(event.kind, BUDGET_MOST_MS),
         resend_of,
+        found.silence,
         None if quiet is None else now,
     )

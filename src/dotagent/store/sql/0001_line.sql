@@ -167,6 +167,8 @@ CREATE TABLE outages (
   failures  INTEGER NOT NULL DEFAULT 0,  -- attempts that failed
   windows   INTEGER NOT NULL DEFAULT 0,  -- windows given up or missed
   told      INTEGER NOT NULL DEFAULT 0,  -- a given_up or missed of it exists
+  acked_at  INTEGER,                     -- a person knows: no reminders until it ends
+  acked_why TEXT,
   closed_at INTEGER,
   closed_by TEXT
 );
@@ -199,6 +201,20 @@ CREATE TABLE events (
 CREATE INDEX events_schedule ON events (agent, schedule, seq);
 CREATE INDEX events_outage ON events (outage_id, kind) WHERE outage_id IS NOT NULL;
 CREATE INDEX events_attempt ON events (attempt_id) WHERE attempt_id IS NOT NULL;
+
+-- What a person wants held back, and until when at the latest (product §6, rules R15).
+CREATE TABLE silences (
+  id       INTEGER PRIMARY KEY AUTOINCREMENT,
+  agent    TEXT NOT NULL,
+  schedule TEXT,                       -- null: all of the agent's
+  made_at  INTEGER NOT NULL,
+  until_at INTEGER NOT NULL,
+  reason   TEXT NOT NULL,
+  ended_at INTEGER,
+  ended_by TEXT
+);
+CREATE INDEX silences_open ON silences (agent) WHERE ended_at IS NULL;
+CREATE INDEX silences_until ON silences (until_at) WHERE ended_at IS NULL;
 
 -- The last good routing (rules R16): who asks for what. No address and no secret.
 CREATE TABLE routing (
@@ -255,6 +271,7 @@ CREATE TABLE deliveries (
   doubtful    INTEGER NOT NULL DEFAULT 0,  -- an answer was lost: it may have arrived already
   plain       INTEGER NOT NULL DEFAULT 0,
   resend_of   INTEGER,
+  silence     INTEGER,                 -- the silence that held it back (rules R15)
   ended_at    INTEGER
 );
 CREATE UNIQUE INDEX deliveries_once ON deliveries (event_seq, scope, notifier)
@@ -267,6 +284,7 @@ CREATE INDEX deliveries_sending ON deliveries (fingerprint) WHERE state = 'sendi
 CREATE INDEX deliveries_overdue ON deliveries (fingerprint, expires_at) WHERE state = 'pending';
 CREATE INDEX deliveries_state ON deliveries (state, id);
 CREATE INDEX deliveries_event ON deliveries (event_seq);
+CREATE INDEX deliveries_silenced ON deliveries (silence) WHERE silence IS NOT NULL;
 
 -- The ledger: one row a try, inserted at claim, its outcome filled at settle (rules R17).
 CREATE TABLE sends (

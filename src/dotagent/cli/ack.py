@@ -1,0 +1,37 @@
+"""``dotagent ack``: a person knows that something fails; no reminders until it succeeds again.
+
+``--json`` prints ``agent`` and ``schedules``, those that fail and are known now.
+"""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from dotagent import app
+from dotagent.cli.acting import act, environment
+from dotagent.cli.deliveries import note
+from dotagent.cli.silence import named
+from dotagent.core.fit import one_line
+
+
+@click.command()
+@click.argument("name", metavar="AGENT[/SCHEDULE]")
+@click.option("--reason", default="", metavar="TEXT", help="Stands in the record.")
+@click.option("--json", "as_json", is_flag=True)
+def command(name: str, reason: str, as_json: bool) -> int:
+    """Say that you know: AGENT's failing is not told again and again.
+
+    Reminders of what fails now stop until it succeeds. A new failure after that speaks again.
+    """
+    env = environment()
+    args = {**named(name), "reason": one_line(reason)}
+    answer = act(app.paths_of(env), env, "ack", args, role="ack", say=note).answer
+    if as_json:
+        click.echo(json.dumps(answer, ensure_ascii=False))
+        return 0
+    names = ", ".join(f"{answer['agent']}/{schedule}" for schedule in answer["schedules"])
+    click.echo(f"Known: {names}. No reminders until it succeeds.")
+    click.echo(f"Next: dotagent why {answer['agent']}")
+    return 0
