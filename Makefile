@@ -4,6 +4,7 @@
 PYTHON ?= python3
 WORKERS ?= auto
 ARGS ?=
+SEED ?=
 
 VENV := .venv
 RUN := $(VENV)/bin/python
@@ -22,6 +23,7 @@ endif
 help:
 	@echo 'make demo    see the whole line run, in a scratch folder, in under a minute'
 	@echo 'make test    run all tests            (make test ARGS="tests/core -k cron")'
+	@echo 'make crash   the laboratories at length: 1,000 kills, thousands of made-up lives  (SEED=7)'
 	@echo 'make check   format, lint, import layers, types'
 	@echo 'make cover   run all tests and show which branches none of them takes'
 	@echo 'make bench   measure, and print the table'
@@ -38,6 +40,11 @@ demo: $(PACKAGE)
 test: venv
 	@scripts/system-packages
 	$(RUN) -m pytest -n $(WORKERS) --maxprocesses 8 $(ARGS)
+
+.PHONY: crash
+crash: venv
+	$(RUN) -m pytest -n $(WORKERS) --maxprocesses 8 --times 10 $(addprefix --randomly-seed=,$(SEED)) \
+	    tests/crash/test_random_kills.py $(ARGS)
 
 .PHONY: check check-format check-lint check-layers check-types
 check: check-format check-lint check-layers check-types

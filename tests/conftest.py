@@ -26,3 +26,20 @@ def open_desktop() -> Iterator[Callable[[], desktop.DesktopSession]]:
     """Opens further desktop sessions, which end with the test."""
     with ExitStack() as stack:
         yield lambda: stack.enter_context(desktop.session())
+
+
+# ------------------------------------------------------------------------------- the laboratories
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``make crash`` explores more than ``make test``."""
+    parser.addoption("--times", type=int, default=1, help="how much more a laboratory explores")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that takes a ``chance`` runs once a seed. They follow from the seed of the whole run,
+    which its head prints and ``--randomly-seed`` repeats."""
+    if "chance" in metafunc.fixturenames:
+        run = metafunc.config.getoption("randomly_seed", 0)
+        most = metafunc.config.getoption("times") * metafunc.module.SEEDS
+        metafunc.parametrize("chance", [f"{run}-{number}" for number in range(most)])

@@ -65,6 +65,7 @@ class Fault(Enum):
     EARLY = "close the connection before reading the request"
     SILENT = "read the request and never answer"
     RESET = "reset the connection after the request"
+    TAKEN = "accept the message, then reset the connection"
     CLOSE = "close the connection after the request"
     DRIP = "send a header byte by byte, for ever"
     TRICKLE = "send status and headers, then the body byte by byte, for ever"
@@ -97,6 +98,10 @@ class StrictServer:
     def judge(self, request: Received) -> Answer:
         """What the service says to ``request``; a 2xx accepts it."""
         return Answer(body=b"ok")
+
+    def mood(self, request: Received) -> Script | None:
+        """What it does to this request instead of judging it, where nothing is queued."""
+        return None
 
     @property
     def url(self) -> str:
@@ -149,7 +154,9 @@ class StrictServer:
                 return
             while (request := await _read(reader)) is not None:
                 self.requests.append(request)
-                scripted = self.answers.popleft() if self.answers else None
+                scripted = self.answers.popleft() if self.answers else self.mood(request)
+                if scripted is Fault.TAKEN:
+                    self._take(request)
                 if isinstance(scripted, Fault) and scripted is not Fault.ECHO:
                     await _misbehave(scripted, reader, writer)
                     return
@@ -169,10 +176,13 @@ class StrictServer:
             return Answer(status=500, body=_echo(request))
         answer = scripted if isinstance(scripted, Answer) else self.judge(request)
         if 200 <= answer.status < 300:
-            with self._arrived:
-                self.accepted.append(request)
-                self._arrived.notify_all()
+            self._take(request)
         return answer
+
+    def _take(self, request: Received) -> None:
+        with self._arrived:
+            self.accepted.append(request)
+            self._arrived.notify_all()
 
 
 async def _read(reader: asyncio.StreamReader) -> Received | None:
@@ -213,7 +223,7 @@ async def _misbehave(
     fault: Fault, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n"
-    if fault is Fault.RESET:
+    if fault in (Fault.RESET, Fault.TAKEN):
         linger = struct.pack("ii", 1, 0)
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         writer.transport.abort()

@@ -1,0 +1,181 @@
+"""What must hold after any crash, whatever ran: invariants I1–I6 of rules.md, seen from outside.
+
+The receivers' own record is held against the ledger: for each order key, what arrived must be what
+the events demanded, in their order, each once, but for repeats of messages whose answer was lost.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from dotagent.core.model import Event, Kind
+from dotagent.core.render import line_of
+from dotagent.system.auditfile import verify_file
+from dotagent.system.zone import machine_zone
+from tests.crash.lab import Trial
+from tests.support.patience import until
+
+REPEAT = " (may be a repeat)"
+WINDOW_ENDS = {"succeeded", "given_up", "missed", "skipped"}
+
+
+def check(trial: Trial, topic_of: Callable[[str, str], str]) -> None:
+    """All of it. ``topic_of`` says where an agent's notifier (scope, id) points."""
+    each_window_ends_once(trial)
+    every_bad_end_is_covered(trial)
+    every_delivery_ends(trial)
+    no_two_runs_overlap(trial)
+    arrivals_are_what_was_demanded(trial, topic_of)
+    audit_and_database_are_whole(trial)
+    until(lambda: survivors(trial.home) == [], what=f"the end of all children of {trial.home}")
+
+
+def each_window_ends_once(trial: Trial) -> None:
+    """I1: every window has one terminal state, with its reason where it did not succeed."""
+    ended = trial.all("SELECT * FROM windows WHERE closed_at IS NOT NULL")
+
+    assert trial.all("SELECT * FROM windows WHERE closed_at IS NULL") == []
+    assert {row["state"] for row in ended} <= WINDOW_ENDS
+    assert [row["id"] for row in ended if row["state"] != "succeeded" and not row["reason"]] == []
+
+
+def every_bad_end_is_covered(trial: Trial) -> None:
+    """I2: a window that did not succeed and a failed attempt have their event, and each event a row
+    for every notifier of its agent that asked."""
+    untold_windows = trial.all(
+        "SELECT * FROM windows w WHERE state IN ('given_up', 'missed') AND NOT EXISTS"
+        " (SELECT 1 FROM events e WHERE e.window_id = w.id AND e.kind = w.state)"
+    )
+    untold_attempts = trial.all(
+        "SELECT * FROM attempts a WHERE verdict = 'failed' AND NOT EXISTS"
+        " (SELECT 1 FROM events e WHERE e.attempt_id = a.id"
+        " AND e.kind IN ('attempt_failed', 'timed_out', 'preflight'))"
+    )
+    uncovered = trial.all(
+        "SELECT e.seq, r.scope, r.notifier FROM events e JOIN routing r ON r.scope IN (e.agent, '')"
+        " WHERE (r.events = '[]' OR EXISTS"
+        "  (SELECT 1 FROM json_each(r.events) k WHERE k.value = e.kind))"
+        " AND (r.scope = '' OR e.agent != '')"
+        " AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.event_seq = e.seq"
+        " AND d.scope = r.scope AND d.notifier = r.notifier)"
+    )
+
+    assert untold_windows == []
+    assert untold_attempts == []
+    assert [tuple(row) for row in uncovered] == []
+
+
+def every_delivery_ends(trial: Trial) -> None:
+    """I3: nothing here is refused for good, so everything is sent, or stays quiet with a reason."""
+    unsent = trial.all("SELECT * FROM deliveries WHERE state != 'sent'")
+
+    assert [row["id"] for row in unsent if row["state"] != "suppressed" or not row["reason"]] == []
+
+
+def no_two_runs_overlap(trial: Trial) -> None:
+    """I6: the scripts' own locks were never held twice, and no attempt is left open."""
+    assert [str(path) for path in trial.home.glob("agents/*/overlaps")] == []
+    assert trial.all("SELECT * FROM attempts WHERE ended_at IS NULL") == []
+
+
+# ------------------------------------------------------------------ what arrived (I3, I4, I5)
+
+
+def arrivals_are_what_was_demanded(trial: Trial, topic_of: Callable[[str, str], str]) -> None:
+    """0 lost, order kept per key, repeats only of messages whose answer was lost, each flagged."""
+    keys = trial.all("SELECT DISTINCT scope, notifier, order_key FROM deliveries")
+    for scope, notifier, order_key in keys:
+        arrived = list(_arrived(trial, "/" + topic_of(scope, notifier), order_key))
+        explain(arrived, _demanded(trial, order_key), order_key)
+
+
+def explain(arrived: Sequence[str], demanded: Sequence[str], key: str) -> None:
+    """Fail unless the arrivals are a reading of the ledger. ``demanded`` is that in regular
+    expressions, one a delivery: what must arrive, and what may."""
+    text = "".join(f"{line}\n" for line in arrived)
+    if re.fullmatch("".join(demanded), text):
+        return
+    best = max(n for n in range(len(demanded) + 1) if re.match("".join(demanded[:n]), text))
+    got = re.match("".join(demanded[:best]), text)
+    assert got is not None
+    rest = text[got.end() :]
+    wanted = demanded[best] if best < len(demanded) else "nothing more"
+    raise AssertionError(f"{key!r}: after {best} messages {wanted!r} was due, and came {rest!r}")
+
+
+def _demanded(trial: Trial, order_key: str) -> list[str]:
+    """One expression a delivery: an arrival for each send that was answered well, perhaps one for
+    each whose answer was lost, none for the others; a repeat says so."""
+    zone = machine_zone({})
+    found = []
+    for row in trial.all(
+        "SELECT e.*, d.id AS delivery FROM deliveries d JOIN events e ON e.seq = d.event_seq"
+        " WHERE d.order_key = ? AND d.tries > 0 ORDER BY e.seq",
+        order_key,
+    ):
+        line = re.escape(line_of(_event(row), zone))
+        flag = re.escape(REPEAT)
+        sends = trial.all(
+            "SELECT * FROM sends WHERE delivery_id = ? ORDER BY number", row["delivery"]
+        )
+        found.append(
+            "".join(
+                f"(?:{line}{flag if send['may_repeat'] else ''}\n){_TIMES[send['outcome']]}"
+                for send in sends
+            )
+        )
+    return found
+
+
+_TIMES = {"sent": "", "unknown": "?", "retry": "{0}"}
+
+
+def _arrived(trial: Trial, target: str, order_key: str) -> Iterable[str]:
+    """The first lines of what the receiver took for this key, in the order of their coming."""
+    _, _, agent, schedule = order_key.split("\x1f")
+    start = f"{agent}/{schedule}: "
+    for request in trial.server.accepted:
+        line = request.body.decode().split("\n")[0]
+        ours = line.startswith(start) if agent else not re.match(r"\w+/\w+: ", line)
+        if request.target == target and ours:
+            yield line
+
+
+def _event(row: object) -> Event:
+    values = dict(row)  # type: ignore[call-overload]
+    return Event(
+        kind=Kind(values["kind"]),
+        at=values["at"],
+        agent=values["agent"],
+        schedule_id=values["schedule"],
+        facts=json.loads(values["facts"]),
+    )
+
+
+# ------------------------------------------------------------------------------- what is left
+
+
+def audit_and_database_are_whole(trial: Trial) -> None:
+    """The file has every line of the chain, and SQLite finds no damage."""
+    head = trial.all("SELECT hash FROM audit ORDER BY seq DESC LIMIT 1")[0][0]
+    count = trial.all("SELECT count(*) FROM audit")[0][0]
+    verdict = verify_file(str(trial.home / "state/audit.jsonl"), head)
+
+    assert (None, count) == (verdict.broken_at, verdict.count)
+    assert trial.all("PRAGMA integrity_check")[0][0] == "ok"
+    assert trial.all("PRAGMA foreign_key_check") == []
+
+
+def survivors(home: Path) -> list[str]:
+    """Processes of this home's agents that still live."""
+    found = []
+    for environ in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if f"AGENT_HOME={home}/".encode() in environ.read_bytes():
+                found.append(environ.parent.name)
+        except OSError:
+            continue  # it has ended, or is not ours
+    return found
