@@ -37,6 +37,7 @@ from dotagent.store import (
     holders,
     outages,
     outbox,
+    pausing,
     plan,
     say,
     settle_send,
@@ -333,6 +334,21 @@ class Home:
             (row["expected_at"], row["state"], row["reason"])
             for row in self.rows("SELECT * FROM windows ORDER BY id")
         ]
+
+    # -- a person's say
+
+    async def pause(self, until_at: int, schedule: str | None = None, agent: str = "a") -> Any:
+        who = {"agent": agent, "schedule": schedule, "by": "ann", "reason": "holiday"}
+        args = {**who, "until_at": until_at}
+        return await self.write(lambda tx: pausing.pause(tx, self.actor, self.now, args))
+
+    async def resume(self, schedule: str | None = None, agent: str = "a") -> Any:
+        args = {"agent": agent, "schedule": schedule, "by": "bob"}
+        return await self.write(lambda tx: pausing.resume(tx, self.actor, self.now, args))
+
+    async def skip(self, schedule: str | None = None, agent: str = "a") -> Any:
+        args = {"agent": agent, "schedule": schedule, "by": "ann", "reason": "new disk"}
+        return await self.write(lambda tx: pausing.skip(tx, self.actor, self.now, args))
 
     # -- messages
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from dotagent.core.model import Exited, Kind, RejectDestination, Retry, Skipped
-from dotagent.store import database, outbox_view, requests, resend, windows
+from dotagent.store import database, outbox_view, plan, requests, resend, windows
 from dotagent.store.actor import Actor
 from dotagent.store.database import Store
 from tests.core.walls import HOUR_MS, MINUTE_MS
@@ -25,6 +25,7 @@ GROWING = {
     "deliveries",
     "events",
     "outages",
+    "pauses",
     "requests",
     "sends",
     "silences",
@@ -37,6 +38,8 @@ OF_THE_OPEN = {
     "deliveries_overdue",
     "deliveries_sending",
     "outages_open",
+    "pauses_open",
+    "pauses_until",
     "requests_open",
     "silences_open",
     "silences_until",
@@ -117,6 +120,13 @@ async def live(home: Home) -> None:
     await home.tell(Kind.GIVEN_UP)
     await home.adopt(agent(schedules=[schedule("s", tries=1)], routes=routes[:1]))
     await home.write(lambda tx: resend.again(tx, home.now, [1]))
+    await home.skip()
+    await home.pause(home.now + 2 * HOUR_MS)
+    await home.plan(home.now + HOUR_MS)
+    await home.resume()
+    await home.pause(home.now + HOUR_MS, "s")
+    await home.plan(home.now + 5 * HOUR_MS)
+    await home.write(plan.next_look)
     await home.adopt()
     await home.wakes()
 

@@ -46,6 +46,15 @@ class OutageSoFar:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Without:
+    """A schedule without success although nothing failed: since its last one, if it ``ever`` had
+    one, else since it was first seen."""
+
+    since_at: int
+    ever: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CaughtUp:
     """The older windows that a late one stands in for (rules R8); more than ``count`` of them
     where that is not ``exact``."""
@@ -160,9 +169,14 @@ def missed(
     return _event(source, Kind.MISSED, at, facts)
 
 
-def still_failing(source: Source, at: int, outage: OutageSoFar, *, words: str) -> Event:
-    """The reminder: how long it has been, and how it last ended (``words``, may be empty)."""
+def still_failing(
+    source: Source, at: int, outage: OutageSoFar, *, words: str, without: Without | None = None
+) -> Event:
+    """The reminder: how long it has been, and how it last ended (``words``, may be empty).
+    ``without``: it is overdue, nothing has failed."""
     facts = {"host": source.host, "words": words, **_outage_facts(outage)}
+    if without is not None:
+        facts["without"] = asdict(without)
     return _event(source, Kind.STILL_FAILING, at, facts)
 
 

@@ -2,7 +2,8 @@
 
 ``new`` nothing has been due yet · ``ok`` the last window succeeded · ``degraded`` it succeeded, but
 not at once or with a warning · ``failing`` the last attempt failed, to be tried again or not ·
-``stale`` windows passed unrun · ``off`` not scheduled.
+``stale`` windows passed unrun, or without success for too long · ``skipped`` what was due was
+skipped, nothing has succeeded or failed yet · ``off`` not scheduled.
 """
 
 from __future__ import annotations
@@ -11,13 +12,22 @@ from dotagent.core.decide import GOOD, Close, Judgement, Verdict, Wait
 from dotagent.core.model import WindowState
 
 OK, DEGRADED, FAILING, STALE, NEW, OFF = "ok", "degraded", "failing", "stale", "new", "off"
+SKIPPED = "skipped"
 
 
 def after(
-    judgement: Judgement, decision: Wait | Close, number: int, *, manual: bool = False
+    judgement: Judgement,
+    decision: Wait | Close,
+    number: int,
+    *,
+    manual: bool = False,
+    was: str = OK,
 ) -> tuple[str, str] | None:
-    """Health after an attempt; None where it says nothing new (an interruption, a “not now”).
-    ``manual``: a person asked for it, and nothing tries it again (rules R10)."""
+    """Health after an attempt; None where it says nothing new (an interruption, a “not now” of what
+    had another health before, ``was``). ``manual``: a person asked for it, and nothing tries it
+    again (rules R10)."""
+    if judgement.verdict is Verdict.SKIPPED and was in (NEW, SKIPPED):
+        return SKIPPED, judgement.words
     if judgement.verdict in (Verdict.INTERRUPTED, Verdict.SKIPPED):
         return None
     if judgement.verdict in GOOD:

@@ -297,11 +297,17 @@ def _older(sighting: Sighting, cursor: Cursor, due: schedule.Due) -> schedule.Du
     )
 
 
+def started_by(at: int, stale_after_ms: int) -> int:
+    """When what could start at ``at`` has to be started. ``stale_after = 0`` has always meant "in
+    its own minute or not at all" (contract §7)."""
+    return at + (stale_after_ms or MINUTE_MS)
+
+
 def _deadline(policy: Policy, expected_at: int, now: int) -> int:
-    # ``stale_after = 0`` has always meant "in its own minute or not at all" (contract §7).
     stale_after_ms = policy.stale_after_ms or MINUTE_MS
     is_late = now - expected_at > min(ON_TIME_MS, stale_after_ms)
-    return (now if policy.stale_is_default and is_late else expected_at) + stale_after_ms
+    from_at = now if policy.stale_is_default and is_late else expected_at
+    return started_by(from_at, stale_after_ms)
 
 
 # -------------------------------------------------------------------------------- smaller pieces

@@ -157,9 +157,10 @@ def _since(facts: Facts, at: int, zone: tzinfo) -> str:
 def _recovered(facts: Facts, at: int, zone: tzinfo) -> str:
     failed = _count(facts["failures"], "failed attempt")
     windows = f", {_count(facts['windows'], 'lost run')}" if facts["windows"] else ""
+    cost = f"{failed}{windows}" if facts["failures"] or facts["windows"] else "overdue"
     return (
         f"recovered on host {facts['host']} after {human(facts['lasted_ms'])}"
-        f" ({failed}{windows} since {clock(facts['since'], at, zone)})"
+        f" ({cost} since {clock(facts['since'], at, zone)})"
     )
 
 
@@ -180,6 +181,14 @@ def _missed(facts: Facts, at: int, zone: tzinfo) -> str:
 
 def _still_failing(facts: Facts, at: int, zone: tzinfo) -> str:
     last = f"; last {facts['words']}" if facts["words"] else ""
+    without = facts.get("without")
+    if without is not None:
+        since = "" if without["ever"] else "it was first seen "
+        return (
+            f"overdue on host {facts['host']}: no run has succeeded for"
+            f" {human(at - without['since_at'])}"
+            f" (since {since}{clock(without['since_at'], at, zone)}){last}"
+        )
     return (
         f"still failing on host {facts['host']}, for {human(at - facts['since'])}"
         f" (since {clock(facts['since'], at, zone)}){last}"

@@ -1,10 +1,10 @@
 """Requests of other processes, carried out by the holder (rules R2).
 
 ``run``: an attempt that a person asked for; ``stop``: who asked wants it no more. ``retry``,
-``cancel``: deliveries. ``silence``, ``end_silence``, ``ack``: what a person wants told.
-``tick``: plan and start what is due now. ``reload``: read manifests, configuration and secrets
-again. An answer is plain data; one with ``error`` and ``exit`` says what
-a command must print and exit with.
+``cancel``: deliveries. ``silence``, ``end_silence``, ``ack``: what a person wants told. ``pause``,
+``resume``, ``skip``: what is not to run. ``tick``: plan and start what is due now. ``reload``: read
+manifests, configuration and secrets again. An answer is plain data; one with ``error`` and ``exit``
+says what a command must print and exit with.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from dotagent.steps.catalogue import accepted, parse
 from dotagent.steps.discover import agent_rows
 from dotagent.steps.faults import fault
 from dotagent.steps.perform import Job
-from dotagent.store import adopt, attempts, look, requests, resend, say
+from dotagent.store import adopt, attempts, look, pausing, requests, resend, say
 from dotagent.store.actor import Actor
 from dotagent.store.attempts import Run
 from dotagent.store.database import Op, T, Tx
@@ -57,6 +57,9 @@ class Asked:
             "silence": self._silence,
             "end_silence": self._end_silence,
             "ack": self._ack,
+            "pause": self._pause,
+            "resume": self._resume,
+            "skip": self._skip,
             "tick": self._tick,
             "reload": self._reload,
         }
@@ -246,11 +249,29 @@ class Asked:
         now = self._engine.parts.clock.now()
         await self._write(lambda tx: requests.finish(tx, now, request.id, act(tx, now)))
 
+    # -------------------------------------------------------------------------- what is not to run
+
+    async def _pause(self, request: Request, args: Mapping[str, Any]) -> None:
+        await self._renewed(request)
+        await self._say(request, lambda tx, now: pausing.pause(tx, self._actor, now, args))
+
+    async def _resume(self, request: Request, args: Mapping[str, Any]) -> None:
+        await self._renewed(request)
+        await self._say(request, lambda tx, now: pausing.resume(tx, self._actor, now, args))
+
+    async def _skip(self, request: Request, args: Mapping[str, Any]) -> None:
+        await self._renewed(request)
+        await self._say(request, lambda tx, now: pausing.skip(tx, self._actor, now, args))
+
+    async def _renewed(self, request: Request) -> None:
+        """What a person has just saved is what they speak of."""
+        if request.id != self._engine.mode.own:  # else all files have just been read
+            await self._engine.reload()
+
     # ------------------------------------------------------------------------------------ the rest
 
     async def _tick(self, request: Request, args: Mapping[str, Any]) -> Answer | None:
-        if request.id != self._engine.mode.own:  # else all files have just been read
-            await self._engine.reload()
+        await self._renewed(request)
         if self._engine.mode.plan:
             return {}
         parts = self._engine.parts

@@ -236,7 +236,7 @@ class Engine:
         """The earliest thing that time alone makes due. Where there is no room, an end makes it."""
         wakes = [self._surroundings.look_at]
         if self.mode.plan:
-            wakes += [plan.next_wake(tx), timely.next_wake(tx)]
+            wakes += [plan.next_look(tx), timely.next_wake(tx)]
             if self.room - started > 0:
                 wakes.append(windows.next_wake(tx))
         if SENDS_AT_ONCE - self._sending - sent > 0:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from dotagent.core import events
 from dotagent.core.model import Event, Kind, WindowState
-from dotagent.store import outages, record, windows
+from dotagent.store import outages, overdue, pauses, record, windows
 from dotagent.store.actor import Actor
 from dotagent.store.database import Tx
 from dotagent.store.routing import RouteRow, set_routes
@@ -137,11 +137,11 @@ def _hold(tx: Tx, now: int, root: str) -> int:
         f"UPDATE windows SET next_at = NULL WHERE state = 'waiting' AND agent IN ({_OF_ROOT})",
         root,
     )
+    wanted = f"agent IN ({_OF_ROOT}) AND gone_at IS NULL"
+    for row in tx.all(f"SELECT agent, id FROM schedules WHERE {wanted}", root):
+        overdue.freeze(tx, now, row["agent"], row["id"])
     return tx.change(
-        f"UPDATE schedules SET held_at = ?, next_due_at = NULL WHERE agent IN ({_OF_ROOT})"
-        " AND gone_at IS NULL",
-        now,
-        root,
+        f"UPDATE schedules SET held_at = ?, next_due_at = NULL WHERE {wanted}", now, root
     )
 
 
@@ -166,6 +166,7 @@ def _let_go(tx: Tx, now: int, agent: str, schedule: str) -> None:
         agent,
         schedule,
     )
+    overdue.thaw(tx, now, agent, schedule)
 
 
 def _files(tx: Tx, files: Sequence[FileRow]) -> None:
@@ -271,6 +272,16 @@ def _schedule(tx: Tx, now: int, agent: AgentRows, new: ScheduleRow) -> None:
             agent.name,
             new.id,
         )
+        pauses.forget_skips(tx, now, agent.name, new.id)
+    elif old is not None and old["stale_after_ms"] != new.stale_after_ms:
+        # When it is overdue must be found anew.
+        tx.run(
+            "UPDATE schedules SET next_due_at = ? WHERE agent = ? AND id = ?"
+            " AND next_due_at IS NOT NULL",
+            now,
+            agent.name,
+            new.id,
+        )
     _say_how(tx, agent, new)
 
 
@@ -299,7 +310,8 @@ def dismiss(tx: Tx, now: int, agent: str, schedule: str, why: str) -> None:
     with its attempt; the outage closes and reminders stop."""
     tx.run(
         "UPDATE schedules SET gone_at = ?, gone_why = ?, next_due_at = NULL, held_at = NULL,"
-        " health = 'off', reason = ? WHERE agent = ? AND id = ? AND gone_at IS NULL",
+        " frozen_at = NULL, stale_at = NULL, health = 'off', reason = ?"
+        " WHERE agent = ? AND id = ? AND gone_at IS NULL",
         now,
         why,
         why,

@@ -29,6 +29,13 @@ def so_far(row: Row) -> OutageSoFar:
     return OutageSoFar(opened_at=row["opened_at"], failures=row["failures"], windows=row["windows"])
 
 
+def without(schedule: Row) -> events.Without:
+    """For how long a schedule has been without success, as the message of an overdue one says."""
+    last_at = schedule["last_success_at"]
+    since_at = schedule["first_seen_at"] if last_at is None else last_at
+    return events.Without(since_at=since_at, ever=last_at is not None)
+
+
 def bad_news(
     tx: Tx, now: int, agent: str, schedule: str, *, by: str, failures: int = 0, windows: int = 0
 ) -> Row:
@@ -162,15 +169,21 @@ def speak_up(
     speak = {key for key in keys if not _unsent(tx, row, key)}
     if not speak:
         return set()
-    last = tx.value(
-        "SELECT last_result FROM schedules WHERE agent = ? AND id = ?",
-        row["agent"],
-        row["schedule"],
+    schedule = tx.one(
+        "SELECT * FROM schedules WHERE agent = ? AND id = ?", row["agent"], row["schedule"]
     )
+    last = None if schedule is None else schedule["last_result"]
+    quiet = schedule is not None and not (row["failures"] or row["windows"])
     source = Source(
         agent=row["agent"], schedule_id=row["schedule"], host=actor.host, outage_id=row["id"]
     )
-    event = events.still_failing(source, now, so_far(row), words=last or "")
+    event = events.still_failing(
+        source,
+        now,
+        so_far(row),
+        words=last or "",
+        without=without(schedule) if quiet and schedule is not None else None,
+    )
     return tell(tx, actor, now, [event], only=speak, owed=owed)
 
 

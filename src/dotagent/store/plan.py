@@ -16,9 +16,10 @@ from dotagent.core.model import Kind, Lost, WindowState
 from dotagent.core.planning import Closing, Cursor, Gap, Live, NewWindow, Plan, Policy, Sighting
 from dotagent.core.planning import plan as decide
 from dotagent.core.planning import upcoming as next_due
+from dotagent.core.schedule import next_after
 from dotagent.core.silence import SLACK_MS
 from dotagent.core.when import Every, from_definition
-from dotagent.store import facts, windows
+from dotagent.store import facts, overdue, pauses, windows
 from dotagent.store.actor import Actor
 from dotagent.store.database import Tx
 from dotagent.store.tell import BUDGET_MOST_MS, tell
@@ -38,26 +39,77 @@ class Planned:
 
 
 def plan_due(tx: Tx, actor: Actor, now: int) -> Planned:
-    """Plan every schedule whose next instant has come; close what can no longer start."""
+    """End the pauses whose time is over, plan every schedule whose next instant has come, close
+    what can no longer start, and open the outages of what is overdue."""
+    touched, jumped = _end_pauses(tx, actor, now)
     due = tx.all(
         "SELECT * FROM schedules WHERE next_due_at <= ? AND gone_at IS NULL AND held_at IS NULL"
         " ORDER BY next_due_at LIMIT ?",
         now,
         PASS,
     )
-    touched: set[str] = set()
-    jumped = []
     for schedule in due:
-        made = decide(_sighting(tx, actor, schedule), now)
-        touched |= _apply(tx, actor, now, schedule, made)
-        if made.clock_changed:
-            jumped.append(f"{schedule['agent']}/{schedule['id']}")
+        planned = plan_one(tx, actor, now, schedule)
+        touched |= planned.touched
+        jumped += planned.jumped
     touched |= windows.close_stale(tx, actor, now)
+    if len(due) < PASS:  # what has just fallen due comes before what has not come for too long
+        touched |= overdue.open_due(tx, actor, now)
     if jumped:
         line = "the clock was set back; schedules go on from the present"
         event = events.of_system(Kind.CLOCK_CHANGED, now, line, "\n".join(jumped))
         touched |= tell(tx, actor, now, [event])
     return Planned(touched=touched, more=len(due) == PASS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class One:
+    """One schedule planned. ``jumped``: its name, if the clock had been wrong."""
+
+    touched: set[str]
+    jumped: list[str]
+
+
+def plan_one(tx: Tx, actor: Actor, now: int, schedule: Row, through: int | None = None) -> One:
+    """Plan one schedule, up to now or, where a pause begins or ends on the way, ``through`` that
+    instant: a pause must hold or not hold for all that a pass decides."""
+    until = now if through is None else through
+    sighting = _sighting(tx, actor, schedule, until)
+    made = decide(sighting, until)
+    touched = _apply(tx, actor, now, schedule, made)
+    overdue.follow(tx, until, schedule, sighting, made)
+    name = f"{schedule['agent']}/{schedule['id']}"
+    return One(touched=touched, jumped=[name] if made.clock_changed else [])
+
+
+def _end_pauses(tx: Tx, actor: Actor, now: int) -> tuple[set[str], list[str]]:
+    """What fell due before the end of a pause is skipped, what falls due after it runs."""
+    touched: set[str] = set()
+    jumped: list[str] = []
+    for pause in pauses.over(tx, now):
+        planned = end_pause(tx, actor, now, pause, pause["until_at"], pauses.IN_TIME)
+        touched |= planned.touched
+        jumped += planned.jumped
+    return touched, jumped
+
+
+def end_pause(tx: Tx, actor: Actor, now: int, pause: Row, at: int, why: str) -> One:
+    """End one pause (or skip) at this instant, which may have passed."""
+    touched: set[str] = set()
+    jumped: list[str] = []
+    under = pauses.schedules(tx, pause)
+    for schedule in under:
+        if schedule["planned_through"] is not None and schedule["held_at"] is None:
+            planned = plan_one(tx, actor, now, schedule, at - 1)
+            touched |= planned.touched
+            jumped += planned.jumped
+    pauses.end(tx, at, pause["id"], why)
+    for schedule in under:
+        if pause["kind"] == pauses.PAUSE:
+            overdue.thaw(tx, at, schedule["agent"], schedule["id"])
+        else:
+            overdue.passed_over(tx, at - 1, schedule["agent"], schedule["id"])
+    return One(touched=touched, jumped=jumped)
 
 
 _AHEAD = (
@@ -72,6 +124,19 @@ _AHEAD = (
     (
         "UPDATE windows SET next_at = ?1 WHERE state = 'waiting' AND next_at > ?1"
         " AND planned_at > ?1 + ?2",
+        _HOUR,
+    ),
+    # Since when a schedule counts as without success is never to come; nor is a pause's beginning.
+    (
+        "UPDATE schedules SET sound_at = min(sound_at, ?1), watched_at = min(watched_at, ?1),"
+        " frozen_at = min(frozen_at, ?1), ready_at = NULL, stale_at = NULL,"
+        " next_due_at = CASE WHEN next_due_at IS NOT NULL THEN min(next_due_at, ?1) END"
+        " WHERE max(sound_at, watched_at, coalesce(frozen_at, 0)) > ?1 + ?2",
+        _HOUR,
+    ),
+    (
+        "UPDATE pauses SET until_at = ?1 WHERE ended_at IS NULL AND kind = 'pause'"
+        " AND from_at > ?1 + ?2",
         _HOUR,
     ),
     ("UPDATE destinations SET down_until = ?1 WHERE down_until > ?1 + ?2", OBEYED_MOST_MS),
@@ -115,16 +180,38 @@ def next_wake(tx: Tx) -> int | None:
     return at
 
 
+def next_look(tx: Tx) -> int | None:
+    """When planning has something to do next: a schedule is due or overdue, or a pause ends."""
+    known = [next_wake(tx), overdue.next_wake(tx), pauses.next_wake(tx)]
+    return min((at for at in known if at is not None), default=None)
+
+
 def upcoming(tx: Tx, actor: Actor, now: int, schedule: Row) -> int | None:
     """When the schedule's first window falls due that is not planned yet. Not its ``next_due_at``:
     that is only when to look, and may be set to look at once."""
-    return next_due(_sighting(tx, actor, schedule), now)
+    return next_due(_sighting(tx, actor, schedule, now), now)
+
+
+def following(tx: Tx, actor: Actor, now: int, schedule: Row, after: int) -> int | None:
+    """The schedule's first instant later than ``after``, planned or not."""
+    sighting = _sighting(tx, actor, schedule, now)
+    return (
+        None
+        if sighting.cursor is None
+        else next_after(
+            sighting.when,
+            after,
+            anchor_at=sighting.cursor.anchor_at,
+            name=sighting.name,
+            zone=sighting.zone,
+        )
+    )
 
 
 # ---------------------------------------------------------------------------------- fact gathering
 
 
-def _sighting(tx: Tx, actor: Actor, row: Row) -> Sighting:
+def _sighting(tx: Tx, actor: Actor, row: Row, at: int) -> Sighting:
     live = tx.one(
         "SELECT state, attempts FROM windows WHERE agent = ? AND schedule = ?"
         " AND state IN ('waiting', 'running')",
@@ -154,6 +241,7 @@ def _sighting(tx: Tx, actor: Actor, row: Row) -> Sighting:
         cursor=cursor,
         planned_as=from_definition(row["planned_as"]) if row["planned_as"] else None,
         was_away=bool(row["was_away"]),
+        paused=pauses.said(tx, row["agent"], row["id"], at),
         live=Live(state=WindowState(live["state"]), attempts=live["attempts"]) if live else None,
         freed_at=_freed_at(tx, row),
     )
@@ -184,6 +272,8 @@ def _apply(tx: Tx, actor: Actor, now: int, schedule: Row, made: Plan) -> set[str
         touched |= _close(tx, actor, now, schedule, made.closes_live)
     if made.gap is not None:
         touched |= _gap(tx, actor, now, schedule, made.gap, made.cursor.plan_epoch)
+        if made.new_window is None and made.gap.state is WindowState.SKIPPED:
+            windows.only_skipped(tx, schedule["agent"], schedule["id"], made.gap.reason)
     if made.new_window is not None:
         _open(tx, now, schedule, made.new_window, made.cursor.plan_epoch)
     tx.run(
@@ -204,6 +294,7 @@ def _close(tx: Tx, actor: Actor, now: int, schedule: Row, closing: Closing) -> s
     assert live is not None
     if closing.state is WindowState.SKIPPED:
         windows.shut(tx, now, live["id"], closing.state, closing.reason)
+        windows.only_skipped(tx, schedule["agent"], schedule["id"], closing.reason)
         return set()
     return windows.give_up(tx, actor, now, live, closing.reason)
 

@@ -21,7 +21,7 @@ Answer = Mapping[str, Any]
 
 def silence(tx: Tx, actor: Actor, now: int, args: Args) -> Answer:
     """Hold back what an agent, or one schedule of it, has to say."""
-    agent, schedule = _named(tx, args)
+    agent, schedule = named(tx, args)
     for_ms = min(int(args["for_ms"]), MOST_MS)
     number = silences.add(
         tx, actor, now, agent=agent, schedule=schedule, for_ms=for_ms, reason=str(args["reason"])
@@ -40,7 +40,7 @@ def end_silence(tx: Tx, actor: Actor, now: int, args: Args) -> Answer:
 
 def ack(tx: Tx, actor: Actor, now: int, args: Args) -> Answer:
     """A person knows: no reminders until it succeeds."""
-    agent, schedule = _named(tx, args)
+    agent, schedule = named(tx, args)
     known = outages.ack(tx, actor, now, agent, schedule, str(args.get("reason") or ""))
     if not known:
         name = agent if schedule is None else f"{agent}/{schedule}"
@@ -50,7 +50,8 @@ def ack(tx: Tx, actor: Actor, now: int, args: Args) -> Answer:
     return {"agent": agent, "schedules": known}
 
 
-def _named(tx: Tx, args: Args) -> tuple[str, str | None]:
+def named(tx: Tx, args: Args) -> tuple[str, str | None]:
+    """The agent and, where one is named, the schedule that a request speaks of. ``NotFound``."""
     agent, schedule = str(args["agent"]), args.get("schedule")
     agents = [row["name"] for row in tx.all("SELECT name FROM agents WHERE gone_at IS NULL")]
     if agent not in agents:

@@ -22,7 +22,7 @@ from dotagent.core.model import (
     TimedOut,
     WindowState,
 )
-from dotagent.store import outages, outbox, plan, record, windows
+from dotagent.store import outages, outbox, overdue, plan, record, windows
 from dotagent.store.actor import Actor
 from dotagent.store.database import Tx
 from dotagent.store.outbox import Claim
@@ -277,10 +277,13 @@ def _settle_schedule(
 ) -> None:
     agent, schedule = attempt["agent"], attempt["schedule"]
     manual = attempt["kind"] == AttemptKind.MANUAL
-    found = health.after(judgement, decision, attempt["number"], manual=manual)
+    was = tx.value("SELECT health FROM schedules WHERE agent = ? AND id = ?", agent, schedule)
+    found = health.after(judgement, decision, attempt["number"], manual=manual, was=was or "")
     if found is not None:
         windows.set_health(tx, agent, schedule, *found)
     success = now if judgement.verdict in GOOD else None
+    if success is not None:
+        overdue.succeeded(tx, now, agent, schedule)
     # A queued window waits for this end (rules R4): let the planner look again.
     tx.run(
         "UPDATE schedules SET last_ended_at = ?1, last_result = ?2,"

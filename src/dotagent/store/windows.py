@@ -31,6 +31,17 @@ def set_health(tx: Tx, agent: str, schedule: str, word: str, reason: str) -> Non
     )
 
 
+def only_skipped(tx: Tx, agent: str, schedule: str, reason: str) -> None:
+    """Something was skipped: all there is to say of a schedule that had nothing else yet."""
+    tx.run(
+        "UPDATE schedules SET health = 'skipped', reason = ? WHERE agent = ? AND id = ?"
+        " AND health IN ('new', 'skipped') AND gone_at IS NULL",
+        reason,
+        agent,
+        schedule,
+    )
+
+
 def shut(tx: Tx, now: int, window_id: int, state: WindowState, reason: str) -> None:
     """The bare row: terminal state and reason. Whoever calls says what must be said."""
     tx.run(

@@ -98,9 +98,33 @@ CREATE TABLE schedules (
   last_ended_at    INTEGER,
   last_success_at  INTEGER,
   last_result      TEXT,               -- the last attempt's end in words
+  -- Overdue without a failure (rules R13). The last success or first sight, later by the time that
+  -- did not count; the windows after watched_at count; null: as the next planning pass finds it.
+  sound_at         INTEGER,
+  watched_at       INTEGER,
+  ready_at         INTEGER,            -- when, since then, the first late window could be tried
+  frozen_at        INTEGER,            -- since when time does not count: paused or held
+  stale_at         INTEGER,            -- when it is overdue; null while frozen, and once told
   PRIMARY KEY (agent, id)
 );
 CREATE INDEX schedules_due ON schedules (next_due_at) WHERE next_due_at IS NOT NULL;
+CREATE INDEX schedules_stale ON schedules (stale_at) WHERE stale_at IS NOT NULL;
+
+-- A person's say: what falls due before until_at is skipped. schedule '': all of the agent's.
+CREATE TABLE pauses (
+  id        INTEGER PRIMARY KEY AUTOINCREMENT,
+  agent     TEXT NOT NULL,
+  schedule  TEXT NOT NULL,
+  kind      TEXT NOT NULL,             -- pause; skip: of the next run alone
+  from_at   INTEGER NOT NULL,
+  until_at  INTEGER NOT NULL,
+  by        TEXT NOT NULL,
+  reason    TEXT NOT NULL,
+  ended_at  INTEGER,
+  ended_why TEXT
+);
+CREATE INDEX pauses_open ON pauses (agent, schedule) WHERE ended_at IS NULL;
+CREATE INDEX pauses_until ON pauses (until_at) WHERE ended_at IS NULL;
 
 CREATE TABLE windows (
   id          INTEGER PRIMARY KEY,
