@@ -23,6 +23,7 @@ from dotagent.core.secret import Redactor
 from dotagent.core.targets import PLUGIN
 from dotagent.drivers.kit import registry
 from dotagent.drivers.kit.sender import Kit
+from dotagent.engine.alive import keep_telling
 from dotagent.engine.embedded import Engine, Mode, Unfinished
 from dotagent.engine.recorder import Recorder
 from dotagent.engine.surroundings import Surroundings
@@ -30,7 +31,7 @@ from dotagent.engine.watching import Watching
 from dotagent.plugins.find import search_dirs
 from dotagent.plugins.sender import Config as PluginConfig
 from dotagent.plugins.sender import PluginSender
-from dotagent.ports import Parcel, Sender
+from dotagent.ports import Clock, Parcel, Sender
 from dotagent.steps import tenure
 from dotagent.steps.catalogue import Catalogue
 from dotagent.steps.configure import configure
@@ -46,7 +47,7 @@ from dotagent.store.database import Reader, Store
 from dotagent.store.holders import DAEMON
 from dotagent.supervisor.spawner import RealSpawner
 from dotagent.supervisor.speak import speak
-from dotagent.system import environment, faultlog, home, lock, zone
+from dotagent.system import environment, faultlog, home, lock, notify, zone
 from dotagent.system.bell import Bell
 from dotagent.system.chance import chance
 from dotagent.system.clock import SystemClock
@@ -154,8 +155,25 @@ async def hold(
     async with holding(paths, env, purpose, leaving, signals) as engine:
         if not engine.stopping:
             ready()
-        await engine.run()
+        with _watched(engine.parts.clock, env):
+            await engine.run()
         return engine.stopped_by
+
+
+@contextmanager
+def _watched(clock: Clock, env: Mapping[str, str]) -> Iterator[None]:
+    """While this lasts, the service manager that started us hears that the loop turns."""
+    watchdog_ms = notify.watchdog_ms(env, os.getpid())
+    if watchdog_ms is None:
+        yield
+        return
+    telling = asyncio.create_task(
+        keep_telling(clock, watchdog_ms, lambda: notify.tell(env, notify.ALIVE))
+    )
+    try:
+        yield
+    finally:
+        telling.cancel()
 
 
 @asynccontextmanager

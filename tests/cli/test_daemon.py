@@ -18,6 +18,9 @@ from dotagent.system.paths import Paths
 from dotagent.system.signals import INT, TERM, Signals
 from tests.cli.scene import DAILY, Gate, ntfy, rows
 from tests.support.daemon import READY, daemon, environment, run, start, write_agent
+from tests.support.patience import until
+
+AT_ONCE = '[[schedules]]\nid = "x"\nevery = "1h"\nrun_at_start = true\n'
 
 
 def test_second_daemon_is_refused(home: Path) -> None:
@@ -80,7 +83,7 @@ def test_signal_is_heard_while_it_waits(home: Path) -> None:
 def test_signal_during_the_start_leads_to_an_orderly_end(home: Path) -> None:
     """A SIGTERM from before the home was taken is heard once it is: the holder's row is closed, the
     record says why, and nothing was started."""
-    write_agent(home, "a", '[[schedules]]\nid = "x"\nevery = "1h"\nrun_at_start = true\n')
+    write_agent(home, "a", AT_ONCE)
     env = environment(home)
     signals = Signals(stops=(TERM, INT)).listen()
     try:
@@ -122,8 +125,7 @@ def test_stop_names_what_it_waits_for(home: Path) -> None:
 def test_second_signal_ends_the_waiting(home: Path) -> None:
     """Whoever asks twice is in a hurry: what runs is interrupted at once."""
     (home / "config.toml").write_text('[daemon]\nstop_grace = "1h"\n')
-    often = '[[schedules]]\nid = "x"\nevery = "1h"\nrun_at_start = true\n'
-    folder = write_agent(home, "slow", often, script="echo $$ > begun; cat gate")
+    folder = write_agent(home, "slow", AT_ONCE, script="echo $$ > begun; cat gate")
     Gate(folder)
     begun = Gate(folder, "begun")
     with daemon(home) as running:
@@ -160,6 +162,34 @@ def test_service_manager_is_told(home: Path, tmp_path: Path) -> None:
             second = manager.recv(100)
 
     assert (b"READY=1", b"STOPPING=1") == (first, second)
+
+
+def test_service_manager_hears_that_it_lives(home: Path, tmp_path: Path) -> None:
+    """While it runs, and while a stop lets an agent end, the watchdog is fed; only the daemon is
+    signalled, as ``KillMode=mixed`` does, and the agent ends by itself."""
+    address = str(tmp_path / "notify")
+    gate = Gate(write_agent(home, "a", AT_ONCE, script="echo begun > begun; cat gate; echo whole"))
+    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as manager:
+        manager.bind(address)
+        env = {"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "100000"}
+        with daemon(home, env=env) as running:
+            until((home / "agents" / "a" / "begun").exists, what="the agent to run")
+            first = [manager.recv(100) for _ in range(4)]
+            os.kill(running.pid, signal.SIGTERM)
+            heard(manager, b"STOPPING=1")
+            heard(manager, b"WATCHDOG=1")
+            gate.open()
+            status = running.process.wait()
+
+    assert [b"READY=1", *[b"WATCHDOG=1"] * 3] == first
+    assert 0 == status
+    assert [("succeeded",)] == rows(home, "SELECT verdict FROM attempts")
+
+
+def heard(manager: socket.socket, word: bytes) -> None:
+    """Return when the manager hears this; what comes before it is passed over."""
+    while manager.recv(100) != word:
+        continue
 
 
 def test_fault_ends_it_with_a_message_and_no_secret(home: Path) -> None:

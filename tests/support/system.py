@@ -19,6 +19,7 @@ PACKAGES = {
     "dbus-daemon": "dbus",
     "Xvfb": "xvfb",
     "dunst": "dunst",
+    "systemd-analyze": "systemd",
 }
 """Program to the Debian package that brings it; ``scripts/system-packages`` installs these."""
 

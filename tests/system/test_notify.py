@@ -36,3 +36,16 @@ def test_nobody_listens(tmp_path: Path) -> None:
         notify.tell(named, notify.READY)
 
     assert [] == list(tmp_path.iterdir())
+
+
+def test_watchdog_is_for_one_process() -> None:
+    """Half a minute in microseconds; nothing where another process is watched, or nobody."""
+    watched = {"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "7"}
+
+    assert 30_000 == notify.watchdog_ms(watched, 7)
+    assert 30_000 == notify.watchdog_ms({"WATCHDOG_USEC": "30000000"}, 7)
+    assert [None] * 3 == [
+        notify.watchdog_ms(watched, 8),
+        notify.watchdog_ms({}, 7),
+        notify.watchdog_ms({"WATCHDOG_USEC": "soon"}, 7),
+    ]

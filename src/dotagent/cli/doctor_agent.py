@@ -42,7 +42,7 @@ class World:
 
 def check_agent(manifest: Manifest, folder: str, world: World) -> list[Problem]:
     """Everything that the manifest in ``folder`` refers to and that is not there."""
-    found = [*_run(manifest, folder, world), *_secrets(manifest, world)]
+    found = [*check_command(manifest, folder, world), *_secrets(manifest, world)]
     for section in ("preflight", "on_success", "on_failure"):
         found += _hooks(section, getattr(manifest, section), world)
     found += check_notifiers(manifest.notifiers, world)
@@ -55,7 +55,8 @@ def check_agent(manifest: Manifest, folder: str, world: World) -> list[Problem]:
 # ----------------------------------------------------------------------------------- the command
 
 
-def _run(manifest: Manifest, folder: str, world: World) -> Iterator[Problem]:
+def check_command(manifest: Manifest, folder: str, world: World) -> Iterator[Problem]:
+    """Why the command could not be started, or its folder not be entered."""
     run = manifest.run
     cwd = os.path.join(folder, run.working_dir or "")
     if run.working_dir is not None and not os.path.isdir(cwd):

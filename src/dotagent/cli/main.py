@@ -32,6 +32,8 @@ COMMANDS = {
     "deliveries": "messages on their way, sent and dead",
     "silence": "hold back an agent's messages for a while",
     "ack": "stop the reminders of what is known to fail",
+    "install": "let systemd or launchd run the daemon",
+    "uninstall": "take it from them again",
     "doctor": "check manifests, configuration and home",
     "audit": "verify the record",
 }

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 READY = "READY=1"
 STOPPING = "STOPPING=1"
+ALIVE = "WATCHDOG=1"
 
 
 def tell(env: Mapping[str, str], word: str) -> None:
@@ -20,3 +21,12 @@ def tell(env: Mapping[str, str], word: str) -> None:
     with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as to:
         to.setblocking(False)
         to.sendto(word.encode(), address)
+
+
+def watchdog_ms(env: Mapping[str, str], pid: int) -> int | None:
+    """How long the manager lets process ``pid`` be silent (sd_watchdog_enabled(3)); None if it
+    does not watch it."""
+    span, whom = env.get("WATCHDOG_USEC", ""), env.get("WATCHDOG_PID", str(pid))
+    if not span.isdecimal() or whom != str(pid):
+        return None
+    return int(span) // 1_000 or None
