@@ -158,3 +158,42 @@ def fake_manager(home: Path, failing: str = "none") -> Callable[[], list[str]]:
         )
         program.chmod(0o755)
     return lambda: log.read_text().splitlines()
+
+
+def doctor(home: Path, **env: str) -> str:
+    """All that the doctor says."""
+    return run(home, "doctor", env=env).stdout
+
+
+def test_doctor_looks_again(home: Path) -> None:
+    """Right after it the file is as it should be; what may still stay silent is said once more."""
+    run(home, "install", "--no-start")
+    said = " ".join(doctor(home).split())
+
+    assert str(home / UNIT) not in said
+    assert "[deadman] url" in said
+    assert "loginctl enable-linger" in said
+
+
+def test_doctor_finds_what_has_changed(home: Path) -> None:
+    """Another PATH, a lost program, a lost environment, another home: each with what mends it."""
+    run(home, "install", "--no-start")
+    unit = home / UNIT
+    written = unit.read_text()
+    said = {}
+    unit.write_text(written.replace("WatchdogSec=300", "WatchdogSec=1"))
+    said["changed"] = doctor(home)
+    unit.write_text(written.replace("ExecStart=", 'ExecStart="/gone/dotagent" '))
+    said["gone"] = doctor(home)
+    unit.write_text(written.replace(str(home), "/another/home"))
+    said["elsewhere"] = doctor(home)
+    unit.write_text(written)
+    (home / "state" / "environment").unlink()
+    said["lost"] = doctor(home)
+
+    assert [] == [name for name, text in said.items() if str(unit) not in " ".join(text.split())]
+    assert "not what this dotagent would write now" in " ".join(said["changed"].split())
+    assert "/gone/dotagent, which is not there any more" in " ".join(said["gone"].split())
+    assert "the daemon of another home" in " ".join(said["elsewhere"].split())
+    assert "was never captured, or is lost" in " ".join(said["lost"].split())
+    assert "dotagent install" in said["changed"]

@@ -8,6 +8,7 @@ What is not known is null. Invariant: nothing is written, anywhere.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,12 +18,13 @@ import click
 from dotagent.cli import doctor_files as files
 from dotagent.cli.doctor_agent import World
 from dotagent.cli.doctor_home import Home, examine
+from dotagent.cli.doctor_service import check_service, unheard
 from dotagent.cli.layout import plain
 from dotagent.cli.looking import page, show, show_json
 from dotagent.core.model import Problem
 from dotagent.core.problems import explain
 from dotagent.plugins.find import search_dirs
-from dotagent.system import discovery, secrets
+from dotagent.system import discovery, secrets, service
 from dotagent.system.paths import Paths, home
 from dotagent.system.waiting import now
 from dotagent.system.zone import machine_zone
@@ -66,6 +68,7 @@ def _examine(env: Mapping[str, str]) -> Report:
     if found.unusable:
         return Report(problems=found.problems, agents=0, notes=found.notes)
     reading = files.read_config(paths)
+    manager = service.manager(env, sys.platform)
     loaded = secrets.load(paths, reading.config.secrets_file or "", found.daemon_env)
     world = World(
         agents_env=found.agents_env,
@@ -85,10 +88,11 @@ def _examine(env: Mapping[str, str]) -> Report:
         *files.lost(roots, found.known, paths, here),
         *files.judge(manifests, paths, found.known, world, scheduled),
         *found.problems,
+        *check_service(manager, paths, found.captured, reading.config),
     ]
     good = {file.manifest.agent.name for file in manifests if file.manifest is not None}
     agents = good | set(found.known.agents)
-    notes = [*_by_hand(manifests, scheduled), *found.notes]
+    notes = [*_by_hand(manifests, scheduled), *found.notes, *unheard(manager, reading.config)]
     if not agents and not problems:
         notes.append("There is no agent yet. Make one: dotagent init")
     return Report(problems=tuple(problems), agents=len(agents), notes=tuple(notes))

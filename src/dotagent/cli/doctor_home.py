@@ -30,6 +30,8 @@ class Home:
     known: Known = checkup.NOTHING
     daemon_env: Mapping[str, str] = field(repr=False)
     agents_env: Mapping[str, str] = field(repr=False)
+    captured: Mapping[str, str] | None = field(default=None, repr=False)
+    """What ``install`` captured; None if it never did."""
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
     unusable: bool = False
@@ -48,6 +50,7 @@ def examine(paths: Paths, env: Mapping[str, str], now: int, zone: tzinfo) -> Hom
         problems.append(_of(paths.lock, error))
     daemon_env = _daemon_env(holder) or env
     agents_env = daemon_env
+    captured = None
     try:
         captured = environment.read(paths.environment)
         agents_env = daemon_env if captured is None else captured
@@ -69,6 +72,7 @@ def examine(paths: Paths, env: Mapping[str, str], now: int, zone: tzinfo) -> Hom
         known=known,
         daemon_env=daemon_env,
         agents_env=agents_env,
+        captured=captured,
         problems=tuple(problems),
         notes=(_who_acts(holder, now, zone),),
     )
@@ -103,7 +107,7 @@ def _daemon_env(holder: Holder | None) -> Mapping[str, str] | None:
 
 def _who_acts(holder: Holder | None, now: int, zone: tzinfo) -> str:
     if holder is None:
-        return "No daemon runs: nothing starts on schedule. Start one: dotagent daemon"
+        return "No daemon runs: nothing starts on schedule. Start one: dotagent install"
     who = f"process {holder.pid}" if holder.pid is not None else "a process that names no number"
     since = f", since {clock(holder.started_at, now, zone)}" if holder.started_at else ""
     if holder.role in (DAEMON, None):
