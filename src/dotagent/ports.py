@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from typing import Any, Protocol
 
 from dotagent.core.model import Ended, Message, NotStarted, Outcome
@@ -50,7 +51,12 @@ class Order:
     tail_bytes: int = 65_536
     log_path: str | None = None
     log_header: str = ""
+    log_name: str = ""
+    """How the log names this attempt where another one of the agent wrote in between."""
     log_max_bytes: int = 50 * 1024 * 1024
+    """Of output of this attempt, and of one piece of the log."""
+    log_zone: tzinfo = UTC
+    """A log begins anew with each of this zone's days."""
     result_path: str | None = None
     tee: tuple[str, str] | None = None
     """Files that also receive stdout and stderr as they come (for a person who watches)."""
@@ -81,6 +87,9 @@ class Spawner(Protocol):
     async def reap(self, marker: str, pid: int | None, started_ticks: int | None) -> bool:
         """Kill the processes of an attempt of a dead daemon and wait until they are gone. True if
         none is left; false if one could not be killed."""
+
+    def writes_to(self, log_path: str) -> bool:
+        """Whether an attempt under way may still write to this log."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

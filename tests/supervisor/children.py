@@ -20,14 +20,17 @@ from dotagent.supervisor.orphans import MARKER_NAME, LostAttempt
 from dotagent.supervisor.spawner import RealSpawner
 from dotagent.supervisor.table import Row, machine_table
 
-NOW = 1_800_000_000_000
+NOW = time.time_ns() // 1_000_000
 
 
 class StillClock:
     """A wall clock that stands: what is measured here is measured by real children."""
 
+    def __init__(self, at: int = NOW) -> None:
+        self.at = at
+
     def now(self) -> int:
-        return NOW
+        return self.at
 
     def monotonic(self) -> int:
         return time.monotonic_ns() // 1_000_000
@@ -42,7 +45,8 @@ class Field:
     def __init__(self, folder: Path, marker: str) -> None:
         self.folder = folder
         self.marker = marker
-        self.spawner = RealSpawner(StillClock())
+        self.clock = StillClock()
+        self.spawner = RealSpawner(self.clock)
         self.log = folder / "logs" / "agent.log"
         self.result = folder / "result"
 
@@ -69,7 +73,11 @@ class Field:
 
     async def start(self, body: str, **changes: Any) -> Child:
         """Start a bash script."""
-        child = await self.spawner.start(self.order(str(self.script(body)), **changes))
+        return await self.start_file(self.script(body), **changes)
+
+    async def start_file(self, path: Path, **changes: Any) -> Child:
+        """Start a script that is there."""
+        child = await self.spawner.start(self.order(str(path), **changes))
         assert not isinstance(child, NotStarted), child.why
         return child
 

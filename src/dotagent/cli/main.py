@@ -28,6 +28,7 @@ COMMANDS = {
     "daemon": "run schedules until stopped",
     "status": "how everything is",
     "why": "why an agent ran or did not, and who was told",
+    "logs": "what an agent printed; -f follows",
     "inbox": "what happened, without any channel",
     "deliveries": "messages on their way, sent and dead",
     "silence": "hold back an agent's messages for a while",

@@ -54,7 +54,7 @@ class Pane:
         self._fd = stream.fileno()
         self._encoding = stream.encoding
         self._plain = Plain() if stream.isatty() else None
-        self._is_open = True
+        self.is_open = True
         self.is_amid_line = False
 
     @property
@@ -76,10 +76,10 @@ class Pane:
         left = memoryview(data)
         self.is_amid_line = self.is_amid_line if not data else not data.endswith(b"\n")
         try:
-            while left and self._is_open:
+            while left and self.is_open:
                 left = left[os.write(self._fd, left) :]
         except OSError:
-            self._is_open = False
+            self.is_open = False
 
 
 class Screen:

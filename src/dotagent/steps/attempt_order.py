@@ -53,6 +53,8 @@ def make(
         tail_lines=manifest.limits.output_tail_lines,
         log_path=None if dry_run else parts.paths.agent_log(run.agent),
         log_header=f"\n=== {when} run started · {what} ===\n",
+        log_name=f"schedule={schedule.id}",
+        log_zone=parts.actor.zone,
         log_max_bytes=manifest.limits.log_max_mb * 1024 * 1024,
         result_path=result,
         tee=tee,

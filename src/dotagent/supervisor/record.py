@@ -7,39 +7,36 @@ limit; what a file could not take is counted and said, and never fails the attem
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from dataclasses import replace
 
 from dotagent.core.model import NotStarted, Tail
 from dotagent.core.secret import RedactorStream
 from dotagent.ports import Order
+from dotagent.supervisor.logbook import Logs, Sheet
 from dotagent.supervisor.tail import TailBuffer
 
 STDOUT, STDERR = 0, 1
-MARKERS = (b"--- stdout ---\n", b"--- stderr ---\n")
+NAMES = ("stdout", "stderr")
 
 
 class OutFile:
-    """A file that is only appended to, up to ``limit`` bytes of output. Never raises."""
+    """One attempt's part of a file, up to ``limit`` bytes of output. Never raises."""
 
-    def __init__(self, path: str, limit: int) -> None:
-        self.path = path
+    def __init__(self, sheet: Sheet, limit: int) -> None:
+        self.sheet = sheet
         self.cut = 0
         """Bytes beyond the limit."""
         self.missing = 0
         """Bytes that the system did not take."""
-        self._room = limit
+        self.room = limit
         self._limit = limit
-        self._error: OSError | None = None
-        self._line_open = False
-        self._fd = self._open()
+        self._is_closed = False
 
     def put(self, data: bytes) -> None:
         """Append output, as much of it as the limit allows."""
-        fits = data[: self._room] if len(data) > self._room else data
+        fits = data[: self.room] if len(data) > self.room else data
         if fits:
-            self._room -= len(fits)
+            self.room -= len(fits)
             self.note(fits)
         if len(fits) < len(data):
             if not self.cut:
@@ -48,68 +45,49 @@ class OutFile:
 
     def line(self, text: str) -> None:
         """Append a line of our own; it begins a new line and does not count."""
-        self.note(b"\n" * self._line_open + text.encode("utf-8", "replace") + b"\n")
-
-    def mark(self, marker: bytes) -> None:
-        """Append the line that says which stream follows."""
-        if self._room:
-            self.note(b"\n" * self._line_open + marker)
+        begin = b"\n" * self.sheet.is_amid_line
+        self.note(begin + text.encode("utf-8", "replace") + b"\n")
 
     def note(self, data: bytes) -> None:
         """Append bytes that do not count."""
-        if self._fd is None or not data:
-            self.missing += len(data)
-            return
-        left = memoryview(data)
-        try:
-            while left:
-                left = left[os.write(self._fd, left) :]
-        except OSError as error:
-            self._error = error
-            self.missing += len(left)
-        self._line_open = data[-1:] != b"\n"
+        self.missing += self.sheet.append(data)
 
     def close(self) -> None:
         """Say what was dropped, and close."""
-        if self._fd is None:
+        if self._is_closed:
             return
+        self._is_closed = True
         if self.cut:
             self.line(f"--- {self.cut:,} bytes were dropped here ---")
-        with suppress(OSError):
-            os.close(self._fd)
-        self._fd = None
+        self.sheet.close()
 
     def problem(self) -> str | None:
         """What went wrong, for a person."""
-        if self._error is None:
+        error = self.sheet.error
+        if error is None or not self.missing:
             return None
-        why = self._error.strerror or str(self._error)
-        return f"{self.path} could not be written: {why}; {self.missing:,} bytes are missing there"
-
-    def _open(self) -> int | None:
-        """Without waiting for anybody: a FIFO nobody reads is refused."""
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
-        try:
-            os.makedirs(os.path.dirname(self.path) or ".", mode=0o700, exist_ok=True)
-            return os.open(self.path, flags, 0o600)
-        except OSError as error:
-            self._error = error
-            return None
+        why = error.strerror or str(error)
+        path = self.sheet.path
+        return f"{path} could not be written: {why}; {self.missing:,} bytes are missing there"
 
 
 class Record:
     """The output of one attempt. ``streams`` are the sinks of stdout and stderr."""
 
-    def __init__(self, order: Order) -> None:
+    def __init__(self, order: Order, logs: Logs) -> None:
         self._redactor = order.redactor
         self._limit = order.log_max_bytes
-        self._log = self._file(order.log_path)
+        self._name = order.log_name
+        self._sheet = logs.lend(order)
+        self._log = OutFile(self._sheet, self._limit) if self._sheet is not None else None
         self._tees = tuple(self._file(path) for path in order.tee or (None, None))
-        self._tails = tuple(TailBuffer(order.tail_lines, order.tail_bytes) for _ in MARKERS)
-        self._last = STDOUT
+        self._tails = tuple(TailBuffer(order.tail_lines, order.tail_bytes) for _ in NAMES)
         self.streams = (Stream(self, STDOUT), Stream(self, STDERR))
-        if self._log is not None:
-            self._log.note(order.log_header.encode("utf-8", "replace"))
+        if self._sheet is not None and self._log is not None:
+            header = order.log_header.encode("utf-8", "replace")
+            self._sheet.ready(len(header))
+            self._log.note(header)
+            self._sheet.speaker = (self, STDOUT)
 
     def stream(self) -> RedactorStream:
         """A redactor for one stream."""
@@ -121,13 +99,27 @@ class Record:
             return
         self._tails[stream].add(data)
         if self._log is not None:
-            if stream != self._last:
-                self._last = stream
-                self._log.mark(MARKERS[stream])
+            self._say_who(stream, len(data))
             self._log.put(data)
         tee = self._tees[stream]
         if tee is not None:
             tee.put(data)
+
+    def _say_who(self, stream: int, size: int) -> None:
+        """A line of its own says which stream follows; also of which attempt, where another one of
+        this agent wrote in between, or a new piece begins."""
+        sheet, log = self._sheet, self._log
+        assert sheet is not None
+        assert log is not None
+        if not log.room:
+            return
+        sheet.ready(min(size, log.room))
+        if sheet.speaker == (self, stream):
+            return
+        is_own = sheet.speaker is not None and sheet.speaker[0] is self
+        name = "" if is_own or not self._name else f"{self._name} · "
+        sheet.speaker = (self, stream)
+        log.line(f"--- {name}{NAMES[stream]} ---")
 
     def refuse(self, reason: NotStarted) -> NotStarted:
         """The process could not be started: the log says so. Returns the reason, redacted."""
@@ -151,7 +143,7 @@ class Record:
         return tuple(text for file in self._files() if (text := file.problem()) is not None)
 
     def _file(self, path: str | None) -> OutFile | None:
-        return OutFile(path, self._limit) if path else None
+        return OutFile(Sheet(path), self._limit) if path else None
 
     def _files(self) -> list[OutFile]:
         return [file for file in (self._log, *self._tees) if file is not None]

@@ -21,6 +21,7 @@ from dotagent.supervisor.launch import (
     launch,
     locate,
 )
+from dotagent.supervisor.logbook import Logs
 from dotagent.supervisor.orphans import MARKER_NAME, LostAttempt
 from dotagent.supervisor.pack import Fate, Limits, Pack
 from dotagent.supervisor.record import STDERR, STDOUT, Record
@@ -48,13 +49,18 @@ class RealSpawner:
         self._kernel = kernel or Kernel()
         self._patience_ms = patience_ms
         self._probe_ms = probe_ms
+        self._logs = Logs(clock)
         default_signals()
+
+    def writes_to(self, log_path: str) -> bool:
+        """Whether an attempt under way may still write to this log."""
+        return self._logs.is_open(log_path)
 
     async def start(self, order: Order) -> Child | NotStarted:
         """Start in a new session and process group; ``NotStarted`` says why it could not."""
         command = order.argv[0] if order.argv else ""
         found = await locate(command, order.cwd, order.env, self._probe_ms)
-        record = Record(order)
+        record = Record(order, self._logs)
         if isinstance(found, NotStarted):
             return record.refuse(found)
         try:
