@@ -29,6 +29,7 @@ COMMANDS = {
     "status": "how everything is",
     "why": "why an agent ran or did not, and who was told",
     "logs": "what an agent printed; -f follows",
+    "history": "what ran, over all agents",
     "inbox": "what happened, without any channel",
     "deliveries": "messages on their way, sent and dead",
     "silence": "hold back an agent's messages for a while",

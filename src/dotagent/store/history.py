@@ -78,7 +78,7 @@ def windows_in(reader: Reader, standing: Standing, span: Span) -> list[Window]:
         " AND coalesce(expected_to, expected_at) >= ? ORDER BY expected_at, id",
         (standing.agent, standing.schedule, span.last_at, span.first_at),
     )
-    return [_window(row) for row in rows]
+    return [window_of(row) for row in rows]
 
 
 def window_running_in(reader: Reader, standing: Standing, span: Span) -> Window | None:
@@ -89,7 +89,7 @@ def window_running_in(reader: Reader, standing: Standing, span: Span) -> Window 
         " AND coalesce(a.ended_at, ?) >= ? ORDER BY a.id DESC LIMIT 1",
         (standing.agent, standing.schedule, span.last_at, span.last_at, span.first_at),
     ).fetchone()
-    return None if row is None else _window(row)
+    return None if row is None else window_of(row)
 
 
 def window_by_id(reader: Reader, agent: str, window_id: int) -> tuple[str, Window] | None:
@@ -97,7 +97,7 @@ def window_by_id(reader: Reader, agent: str, window_id: int) -> tuple[str, Windo
     row = reader.execute(
         "SELECT * FROM windows WHERE id = ? AND agent = ?", (window_id, agent)
     ).fetchone()
-    return None if row is None else (row["schedule"], _window(row))
+    return None if row is None else (row["schedule"], window_of(row))
 
 
 def latest_window(reader: Reader, standing: Standing) -> Window | None:
@@ -106,7 +106,7 @@ def latest_window(reader: Reader, standing: Standing) -> Window | None:
         "SELECT * FROM windows WHERE agent = ? AND schedule = ? ORDER BY id DESC LIMIT 1",
         (standing.agent, standing.schedule),
     ).fetchone()
-    return None if row is None else _window(row)
+    return None if row is None else window_of(row)
 
 
 def nearest(reader: Reader, standing: Standing, span: Span) -> tuple[int | None, int | None]:
@@ -141,7 +141,8 @@ _AS_THEY_ARE = (
 )
 
 
-def _window(row: Row) -> Window:
+def window_of(row: Row) -> Window:
+    """A row of ``windows``."""
     return Window(
         **{name: row[name] for name in _AS_THEY_ARE},
         exact=bool(row["exact"]),
@@ -152,33 +153,32 @@ def _window(row: Row) -> Window:
 
 # ---------------------------------------------------------------------------------------- attempts
 
-_ATTEMPTS = "SELECT *, coalesce(spawned_at, claimed_at) AS started_at FROM attempts"
+ATTEMPTS = "SELECT *, coalesce(spawned_at, claimed_at) AS started_at FROM attempts"
 
 
 def attempts_of(reader: Reader, window_id: int) -> list[Attempt]:
     """A window's tries, in order, those included that did not count."""
-    rows = reader.execute(f"{_ATTEMPTS} WHERE window_id = ? ORDER BY id", (window_id,))
-    return [_attempt(row) for row in rows]
+    rows = reader.execute(f"{ATTEMPTS} WHERE window_id = ? ORDER BY id", (window_id,))
+    return [attempt_of(row) for row in rows]
 
 
 def manual_attempts(reader: Reader, standing: Standing, span: Span) -> list[Attempt]:
     """Runs by hand that were under way in that span, in order."""
     rows = reader.execute(
-        f"{_ATTEMPTS} WHERE agent = ? AND schedule = ? AND kind = 'manual' AND claimed_at <= ?"
+        f"{ATTEMPTS} WHERE agent = ? AND schedule = ? AND kind = 'manual' AND claimed_at <= ?"
         " AND coalesce(ended_at, ?) >= ? ORDER BY id",
         (standing.agent, standing.schedule, span.last_at, span.last_at, span.first_at),
     )
-    return [_attempt(row) for row in rows]
+    return [attempt_of(row) for row in rows]
 
 
 def latest_manual(reader: Reader, standing: Standing) -> Attempt | None:
     """The last run by hand."""
     row = reader.execute(
-        f"{_ATTEMPTS} WHERE agent = ? AND schedule = ? AND kind = 'manual'"
-        " ORDER BY id DESC LIMIT 1",
+        f"{ATTEMPTS} WHERE agent = ? AND schedule = ? AND kind = 'manual' ORDER BY id DESC LIMIT 1",
         (standing.agent, standing.schedule),
     ).fetchone()
-    return None if row is None else _attempt(row)
+    return None if row is None else attempt_of(row)
 
 
 def _busy_with(reader: Reader, standing: Standing) -> AttemptKind | None:
@@ -189,7 +189,8 @@ def _busy_with(reader: Reader, standing: Standing) -> AttemptKind | None:
     return None if row is None else AttemptKind(row["kind"])
 
 
-def _attempt(row: Row) -> Attempt:
+def attempt_of(row: Row) -> Attempt:
+    """A row of ``ATTEMPTS``."""
     printed = clean(row["stderr_tail"].strip() or row["stdout_tail"]).strip().split("\n")
     summary = json.loads(row["result"]).get("summary")
     failed = row["verdict"] == Verdict.FAILED
@@ -269,10 +270,10 @@ def case_of_nothing(
 
 def _closed_by_hand(reader: Reader, standing: Standing, closed_at: int) -> list[Attempt]:
     rows = reader.execute(
-        f"{_ATTEMPTS} WHERE agent = ? AND schedule = ? AND kind = 'manual' AND ended_at = ?",
+        f"{ATTEMPTS} WHERE agent = ? AND schedule = ? AND kind = 'manual' AND ended_at = ?",
         (*_names(standing), closed_at),
     )
-    return [_attempt(row) for row in rows]
+    return [attempt_of(row) for row in rows]
 
 
 def _following(reader: Reader, standing: Standing, window: Window) -> int:
