@@ -7,12 +7,19 @@ behind it.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from dotagent.core.model import Ended, Message, NotStarted, Outcome
 from dotagent.core.secret import Redactor
+
+if TYPE_CHECKING:
+    import socket
+    import ssl
+
+T = TypeVar("T")
 
 # ------------------------------------------------------------------------------------------ time
 
@@ -142,15 +149,71 @@ class Pace:
     parallel: int = 8
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What a D-Bus call brought: the unique name of who answered, and values or an error's name."""
+
+    sender: str = ""
+    body: tuple[Any, ...] = ()
+    error: str | None = None
+
+
+class Bus(Protocol):
+    """The desktop's session bus, for one send."""
+
+    async def call(
+        self, name: str, path: str, member: str, signature: str = "", *arguments: Any
+    ) -> Reply:
+        """Call ``name.member`` of the object ``path`` at ``name``, whose interface has its name."""
+
+
+class Cocoa(Protocol):
+    """Objective-C, a message at a time."""
+
+    def __call__(
+        self, receiver: Any, selector: str, *arguments: Any, answers: bool = True
+    ) -> Any | None:
+        """Send ``selector`` to an object, or to a class by its name; what it answers, if
+        ``answers``. Raises only the kit's ``Undelivered``, where there is no Cocoa."""
+
+
 class Tools(Protocol):
-    """All that a driver which is not plain HTTP may touch."""
+    """All that a driver which is not plain HTTP may touch. What it offers raises only the kit's
+    ``Undelivered``."""
 
     clock: Clock
     speak: Speak
     attempt_env: Mapping[str, str]
+    platform: str
+    """``sys.platform``."""
+    cocoa: Cocoa
+    timeout_ms: int
+    """The total deadline of this send."""
+    plain: bool
+    """True for the plainer rendering after a ``RejectMessage``."""
+    previous: str | None
+    """The receipt of what this notifier was last sent about the same schedule."""
+    arrived: Callable[[str], bool]
+    """Whether this recipient has this very message already, by an earlier try."""
 
     async def http(self, request: Request) -> Response:
-        """Perform one request inside the send's deadline; raises only the kit's ``Undelivered``."""
+        """Perform one request inside the send's deadline."""
+
+    async def connect(self, host: str, port: int) -> socket.socket:
+        """A connected socket; whoever asks for it closes it."""
+
+    def trust(self) -> ssl.SSLContext:
+        """Whom to trust: the notifier's ``ca_file``, else what the machine trusts."""
+
+    def bus(self) -> AbstractAsyncContextManager[Bus]:
+        """The session bus, connected."""
+
+    async def aside(self, work: Callable[[], T]) -> T:
+        """Do blocking work in a thread of its own. At the deadline it is left to itself."""
+
+    def handing_over(self) -> None:
+        """From here on the message may have arrived, should no answer come. Without this word a
+        deadline that passes on a connection of ``connect`` or ``bus`` is a plain retry."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +230,11 @@ class Parcel:
     """Resolved secret values; they must appear in no outcome and no log."""
     plain: bool = False
     """True for the plainer rendering after a ``RejectMessage``."""
+    previous: str | None = None
+    """The receipt of what this notifier was last sent about the same schedule, for drivers that
+    put the new in the place of the old."""
+    arrived: Callable[[str], bool] = field(default=lambda recipient: False, repr=False)
+    """Whether an earlier try brought it to this one of several recipients."""
 
 
 class Sender(Protocol):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Any
 
 from dotagent.core.model import Kind, Message, Severity
@@ -33,9 +35,23 @@ async def no_helper(
     raise AssertionError(f"started {argv[0]}")
 
 
-def kit(env: Mapping[str, str] | None = None, load: Load = registry.load) -> Kit:
-    """A kit as the daemon has it, apart from its clock."""
-    return Kit(clock=StoppedClock(), speak=no_helper, env=env or {}, load=load)
+def kit(env: Mapping[str, str] | None = None, load: Load = registry.load, **machine: Any) -> Kit:
+    """A kit as the daemon has it, apart from its clock and what ``machine`` puts in its place."""
+    parts: dict[str, Any] = {"clock": StoppedClock(), "speak": no_helper} | machine
+    return Kit(env=env or {}, load=load, **parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """What a driver meets that is not plain HTTP: a kit in its surroundings, and its settings."""
+
+    kit: Kit
+    settings: Mapping[str, Any]
+
+
+Stages = Mapping[str, Callable[[str], AbstractAsyncContextManager[Stage]]]
+"""Surroundings by name, each made for a secret: ``well``, ``hangs`` once it has the message,
+``refuses`` it, ``gone``."""
 
 
 def message(

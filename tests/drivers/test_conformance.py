@@ -3,7 +3,8 @@
 A driver is checked as soon as its file exists. One that speaks HTTP also brings its service:
 ``tests/drivers/test_NAME.py`` exposes ``SERVER``, a ``StrictServer`` whose ``settings()`` are
 settings of the driver with ``secret`` in every field of its ``SECRETS``. What has ``request`` and
-``classify`` is checked as pure functions; whatever has a ``SERVER`` over the wire as well.
+``classify`` is checked as pure functions; whatever has a ``SERVER`` over the wire as well. One that
+speaks anything else brings ``STAGES`` (see ``harness``) instead: the surroundings it may meet.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from importlib.util import find_spec
+from types import ModuleType
 from typing import Any, Protocol, cast
 
 import pytest
@@ -38,7 +40,7 @@ from dotagent.core.structure import inspect, keys_of, structure
 from dotagent.drivers.kit import registry
 from dotagent.drivers.kit.driver import Driver, example
 from dotagent.ports import Parcel, Request, Response
-from tests.drivers.harness import kit, message, parcel
+from tests.drivers.harness import Stages, kit, message, parcel
 from tests.support.http_server import Answer, Fault, Received, Script, StrictServer, received
 
 OUTCOMES = (Sent, Retry, RejectMessage, RejectDestination, Unsupported, Unknown, Skipped)
@@ -78,23 +80,38 @@ DRIVERS = [loaded(name) for name in registry.names()]
 HTTP = [driver for driver in DRIVERS if driver.request is not None and driver.send is None]
 
 
+def file_of(driver: Driver) -> ModuleType | None:
+    """The driver's test file, if it is there."""
+    name = f"tests.drivers.test_{driver.name}"
+    return import_module(name) if find_spec(name) is not None else None
+
+
 def is_served(driver: Driver) -> bool:
     """Whether the driver's test file brings a server."""
-    name = f"tests.drivers.test_{driver.name}"
-    return find_spec(name) is not None and hasattr(import_module(name), "SERVER")
+    return hasattr(file_of(driver), "SERVER")
 
 
 SERVED = [driver for driver in DRIVERS if is_served(driver)]
 
+STAGED = [
+    driver for driver in DRIVERS if driver not in SERVED and hasattr(file_of(driver), "STAGES")
+]
+
 every = pytest.mark.parametrize("driver", DRIVERS, ids=lambda driver: driver.name)
 every_http = pytest.mark.parametrize("driver", HTTP, ids=lambda driver: driver.name)
 every_served = pytest.mark.parametrize("driver", SERVED, ids=lambda driver: driver.name)
+every_staged = pytest.mark.parametrize("driver", STAGED, ids=lambda driver: driver.name)
 
 
 def service(driver: Driver, secret: str = CANARY) -> StrictServer:
     """A server for the driver, from its test file."""
     module = import_module(f"tests.drivers.test_{driver.name}")
     return cast(Service, module.SERVER)(secret=secret)
+
+
+def stages(driver: Driver) -> Stages:
+    """The surroundings of the driver, from its test file."""
+    return cast(Stages, file_of(driver).STAGES)  # type: ignore[union-attr]
 
 
 def settings_of(server: StrictServer) -> dict[str, Any]:
@@ -188,6 +205,15 @@ def test_http_drivers_have_a_service(driver: Driver) -> None:
     """A driver over HTTP is tested against a strict server of its own."""
     if driver in HTTP:
         assert driver in SERVED
+
+
+@every
+def test_other_drivers_have_stages(driver: Driver) -> None:
+    """Any other driver that has something to send is tested in all the surroundings it may meet."""
+    if driver in STAGED:
+        assert {"well", "hangs", "refuses", "gone"} <= set(stages(driver))
+    else:
+        assert driver in SERVED or not keys_of(driver.config)
 
 
 # ----------------------------------------------------------------------------------------- secrets
@@ -550,3 +576,74 @@ async def test_many_at_once(driver: Driver) -> None:
 
         assert {Sent} == {type(outcome) for outcome in outcomes}
         assert 50 == len(server.accepted)
+
+
+# ------------------------------------------------------------------------------ other than HTTP
+
+STAGE_OUTCOMES: dict[str, tuple[type[Outcome], ...]] = {
+    "well": (Sent,),
+    "hangs": (Unknown,),
+    "refuses": (Retry, RejectMessage, RejectDestination),
+    "gone": (Retry, Unknown, Unsupported),
+}
+"""What a driver may make of its surroundings."""
+
+
+@every_staged
+@pytest.mark.parametrize("name", STAGE_OUTCOMES)
+async def test_stage(
+    driver: Driver,
+    name: str,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """In all surroundings there is an outcome of the right kind, within the deadline, and no secret
+    in outcome, record, log or output."""
+    async with stages(driver)[name](CANARY) as stage:
+        load = parcel(driver.name, stage.settings, timeout_ms=STAGE_MS[name])
+        with every_log(caplog):
+            outcome = await stage.kit.send(load)
+        config, _ = structure(stage.settings, driver.config)
+
+    said = "\n".join([repr(outcome), repr(load), repr(config), caplog.text, *capfd.readouterr()])
+    assert isinstance(outcome, STAGE_OUTCOMES[name])
+    assert CANARY not in said
+
+
+STAGE_MS = {"hangs": 2 * SOON_MS} | dict.fromkeys(("well", "refuses", "gone"), 20_000)
+"""How long a send may take there."""
+
+
+@every_staged
+async def test_stage_cancelled(driver: Driver, caplog: pytest.LogCaptureFixture) -> None:
+    """A send that is cancelled ends at once and leaves no secret in its traceback or in a log."""
+    async with stages(driver)["hangs"](CANARY) as stage:
+        with every_log(caplog):
+            task = asyncio.create_task(stage.kit.send(parcel(driver.name, stage.settings)))
+            await asyncio.wait({task}, timeout=SOON_MS / 1_000)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError) as caught:
+                await task
+
+    said = "".join(traceback.format_exception(caught.value))
+    assert CANARY not in said + repr(task) + caplog.text
+
+
+@every_staged
+async def test_awkward_messages_arrive_there(driver: Driver) -> None:
+    """Each awkward text alone, and all of them a hundred times over, is taken."""
+    async with stages(driver)["well"](CANARY) as stage:
+        for text in (*AWKWARD, "".join(AWKWARD) * 100):
+            load = parcel(driver.name, stage.settings, message=message(text, text, title=text))
+
+            assert isinstance(await stage.kit.send(load), Sent)
+
+
+@every_staged
+async def test_many_at_once_there(driver: Driver) -> None:
+    """Ten sends at once all arrive."""
+    async with stages(driver)["well"](CANARY) as stage:
+        load = parcel(driver.name, stage.settings)
+        outcomes = await asyncio.gather(*(stage.kit.send(load) for _ in range(10)))
+
+    assert {Sent} == {type(outcome) for outcome in outcomes}

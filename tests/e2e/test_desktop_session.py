@@ -35,6 +35,7 @@ def test_a_notification_is_shown_and_kept(desktop_session: desktop.DesktopSessio
         body="attempt 2 of 3 failed, exit 1",
         icon="",
         urgency="critical",
+        timeout_ms=0,
     )
     assert (on_screen, [expected]) == (1, desktop_session.history())
 

@@ -80,6 +80,8 @@ class Bubble:
     """The file shown; empty where no such icon was found."""
     urgency: str
     """``low``, ``normal`` or ``critical``."""
+    timeout_ms: int
+    """After how long it leaves by itself; 0 for never."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +122,7 @@ def _bubble(entry: Mapping[str, tuple[str, Any]]) -> Bubble:
         body=value["body"],
         icon=value["icon_path"],
         urgency=value["message"],
+        timeout_ms=value["timeout"] // 1_000,
     )
 
 
@@ -140,6 +143,16 @@ def session() -> Iterator[DesktopSession]:
             env=env,
             bus=bus,
         )
+
+
+@contextmanager
+def bare_bus() -> Iterator[Mapping[str, str]]:
+    """A session bus on which nothing shows notifications: the environment of a program on it."""
+    require("dbus-daemon")
+    with ExitStack() as stack:
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bus-")))
+        env = {"PATH": os.environ["PATH"], "HOME": str(home), "XDG_RUNTIME_DIR": str(home)}
+        yield {**env, "DBUS_SESSION_BUS_ADDRESS": _bus(stack, home, env)}
 
 
 def _bus(stack: ExitStack, home: Path, env: Mapping[str, str]) -> str:

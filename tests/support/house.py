@@ -183,12 +183,15 @@ def banned_calls(module: ast.Module, room: str) -> list[str]:
     return _once(found, "belongs to system/; take it as an argument or through a port")
 
 
+IMPORTED_AS = {"rubicon-objc": "rubicon"}
+
+
 def undeclared(module: ast.Module, declared: frozenset[str]) -> list[str]:
     """What is imported is declared, and not merely brought along by something else.
 
-    ``declared`` holds distribution names; all of ours are imported under their own name.
+    ``declared`` holds distribution names; all but ``IMPORTED_AS`` are imported under their own.
     """
-    known = {name.lower().replace("-", "_") for name in declared}
+    known = {IMPORTED_AS.get(name, name).lower().replace("-", "_") for name in declared}
     known |= sys.stdlib_module_names | {"dotagent"}
     found = set()
     for node in ast.walk(module):

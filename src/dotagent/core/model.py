@@ -284,17 +284,21 @@ class Sent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """Not now. ``after_ms`` where the service said when; else the destination's backoff decides."""
+    """Not now. ``after_ms`` where the service said when; else the destination's backoff decides.
+    ``arrived``: the recipients that have it already and are not sent it again."""
 
     why: str
     after_ms: int | None = None
+    arrived: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RejectMessage:
-    """This message will never pass: a plainer rendering once, then a dead letter."""
+    """This message will never pass: a plainer rendering once, then a dead letter.
+    ``arrived`` as in ``Retry``: nobody gets it twice for another's refusal."""
 
     why: str
+    arrived: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

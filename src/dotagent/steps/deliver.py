@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dotagent.core.errors import DotagentError, StoreCorrupt
-from dotagent.core.model import Message, Outcome, Retry, Skipped, Unknown
+from dotagent.core.model import Message, Outcome, RejectMessage, Retry, Skipped, Unknown
 from dotagent.core.render import render
 from dotagent.core.targets import PLUGIN, Target, fingerprint, of_manifest
 from dotagent.ports import Parcel
@@ -87,8 +87,10 @@ async def _try(parts: Parts, catalogue: Catalogue, claim: Claim) -> _Try:
     proxy, hidden = resolved(parts, {"proxy": target.proxy})
     target = replace(target, proxy=proxy["proxy"])
     wrapped = parcel(target, settings, (*secrets, *hidden), message, claim)
+    marks = _Marks(parts.home_key, target.driver, claim.arrived)
+    wrapped = replace(wrapped, arrived=marks.known, previous=_previous(parts, claim, message))
     return _Try(
-        outcome=await _send(parts, wrapped),
+        outcome=marks.made(await _send(parts, wrapped)),
         address=address_of(parts, target, settings),
         plugin=str(target.settings["name"]) if target.driver == PLUGIN else None,
         purpose=target.purpose,
@@ -101,6 +103,35 @@ async def _send(parts: Parts, wrapped: Parcel) -> Outcome:
         return await parts.sender.send(wrapped)
     except asyncio.CancelledError:
         return Unknown(why="dotagent was stopped before the answer came")
+
+
+class _Marks:
+    """Who of several recipients has a message already. An address may come from the secrets: only
+    its fingerprint under the home's key is stored."""
+
+    def __init__(self, home_key: bytes, driver: str, arrived: frozenset[str]) -> None:
+        self._home_key = home_key
+        self._driver = driver
+        self._arrived = arrived
+
+    def known(self, recipient: str) -> bool:
+        return self._mark(recipient) in self._arrived
+
+    def made(self, outcome: Outcome) -> Outcome:
+        if isinstance(outcome, Retry | RejectMessage) and outcome.arrived:
+            return replace(outcome, arrived=tuple(map(self._mark, outcome.arrived)))
+        return outcome
+
+    def _mark(self, recipient: str) -> str:
+        return fingerprint(self._home_key, self._driver, {"recipient": recipient})
+
+
+def _previous(parts: Parts, claim: Claim, message: Message) -> str | None:
+    """The receipt of the last message about this schedule; what is about none follows none."""
+    driver = parts.driver(claim.driver) if claim.driver != PLUGIN else None
+    if driver is None or not driver.recalls or not message.schedule_id:
+        return None
+    return look.last_receipt(parts.reader, claim.delivery_id)
 
 
 def _target(parts: Parts, catalogue: Catalogue, claim: Claim) -> Target | str:

@@ -84,6 +84,17 @@ def event(reader: Reader, seq: int) -> tuple[Event, Tail, Tail]:
     )
 
 
+def last_receipt(reader: Reader, delivery_id: int) -> str | None:
+    """The receipt of what was last sent under the delivery's order key before it."""
+    row = reader.execute(
+        "SELECT p.reason FROM deliveries p WHERE p.state = 'sent' AND p.reason != ''"
+        " AND p.order_key = (SELECT order_key FROM deliveries WHERE id = ?1)"
+        " ORDER BY p.id DESC LIMIT 1",
+        (delivery_id,),
+    ).fetchone()
+    return None if row is None else str(row["reason"])
+
+
 # ---------------------------------------------------------------------------------------- the audit
 
 

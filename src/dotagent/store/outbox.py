@@ -29,6 +29,8 @@ class Claim:
     fingerprint: str
     plain: bool
     may_repeat: bool
+    arrived: frozenset[str] = frozenset()
+    """Fingerprints of the recipients that have it by earlier tries."""
 
 
 # ------------------------------------------------------------------------------------------ claim
@@ -171,6 +173,7 @@ def _take(tx: Tx, actor: Actor, now: int, row: Row) -> Claim:
         fingerprint=row["fingerprint"],
         plain=bool(row["plain"]),
         may_repeat=bool(row["doubtful"]),
+        arrived=frozenset(row["arrived"].split()),
     )
 
 

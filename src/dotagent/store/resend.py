@@ -93,4 +93,6 @@ def _copy(tx: Tx, now: int, row: Row) -> int:
         fingerprint=(here or row)["fingerprint"],
     )
     free(tx, route.fingerprint)
-    return deliver(tx, now, event, row["event_seq"], Match(route=route), resend_of=row["id"])
+    made = deliver(tx, now, event, row["event_seq"], Match(route=route), resend_of=row["id"])
+    tx.run("UPDATE deliveries SET arrived = ? WHERE id = ?", row["arrived"], made)
+    return made

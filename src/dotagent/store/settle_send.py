@@ -64,7 +64,7 @@ def settle(
 
 
 def _ledger(tx: Tx, now: int, claimed: Claim, outcome: Outcome, fingerprint: str) -> int:
-    """Fill the ledger's row; when the try began."""
+    """Fill the ledger's row, and note who has it; when the try began."""
     why = getattr(outcome, "why", None) or getattr(outcome, "receipt", None)
     tx.run(
         "UPDATE sends SET ended_at = ?, outcome = ?, why = ?, fingerprint = ?"
@@ -76,6 +76,7 @@ def _ledger(tx: Tx, now: int, claimed: Claim, outcome: Outcome, fingerprint: str
         claimed.delivery_id,
         claimed.number,
     )
+    _note_arrived(tx, claimed, outcome)
     began_at: int = tx.value(
         "SELECT started_at FROM sends WHERE delivery_id = ? AND number = ?",
         claimed.delivery_id,
@@ -116,6 +117,14 @@ def attest(
     if isinstance(outcome, Skipped):
         fields["reason"] = outcome.why
     record.append(tx, actor, now, "info" if ok else "notice", "plugin_invoked", **fields)
+
+
+def _note_arrived(tx: Tx, claimed: Claim, outcome: Outcome) -> None:
+    """Who has it now is not sent it again, neither by the next try nor by a person's retry."""
+    arrived = claimed.arrived | set(getattr(outcome, "arrived", ()))
+    if arrived - claimed.arrived:
+        text = " ".join(sorted(arrived))
+        tx.run("UPDATE deliveries SET arrived = ? WHERE id = ?", text, claimed.delivery_id)
 
 
 def _again(tx: Tx, row: Row, why: str, plain: bool, fingerprint: str, doubtful: bool) -> None:

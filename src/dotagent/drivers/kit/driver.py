@@ -2,7 +2,7 @@
 
 A driver is one module of ``dotagent.drivers`` (or of an entry point): ``Config``, ``TARGET``,
 ``SECRETS``, ``PACE``, ``LIMITS``, a docstring with a TOML example, and either ``request`` with
-``classify`` (plain HTTP, pure) or ``async send`` (everything else).
+``classify`` (plain HTTP, pure) or ``async send`` (everything else); ``RECALLS`` where that is true.
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ class Driver:
     request: Callable[[Any, Message, bool], Request] | None = None
     classify: Callable[[Response], Outcome] | None = None
     send: Callable[[Tools, Any, Message], Awaitable[Outcome]] | None = None
+    recalls: bool = False
+    """Whether a send wants the receipt of the one before it about the same schedule."""
 
 
 def read(name: str, module: ModuleType) -> Driver:
@@ -70,6 +72,7 @@ def read(name: str, module: ModuleType) -> Driver:
         request=request,
         classify=classify,
         send=send,
+        recalls=getattr(module, "RECALLS", False),
     )
 
 

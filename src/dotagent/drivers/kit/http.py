@@ -12,6 +12,7 @@ import ssl
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -53,9 +54,11 @@ class Undelivered(Exception):
 
 @dataclass(slots=True)
 class Journey:
-    """How far one request got. ``connected``: bytes of it may have reached the other side."""
+    """How far one request got. ``reached``: there is a connection. ``connected``: bytes of the
+    message may have gone through it."""
 
     host: str = "the service"
+    reached: bool = False
     connected: bool = False
     status: int | None = None
     headers: dict[str, str] = field(default_factory=dict)
@@ -152,7 +155,7 @@ class Client:
             session = self._sessions[key] = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
                     limit=0,
-                    ssl=_trust(ca_file) if ca_file else True,
+                    ssl=trust(ca_file) if ca_file else True,
                     resolver=Resolver(self._lookup),
                     keepalive_timeout=_KEEP_ALIVE_S,
                 ),
@@ -215,8 +218,14 @@ def _stamp(ca_file: str | None) -> int:
         return 0
 
 
-def _trust(ca_file: str) -> ssl.SSLContext:
-    """Trust what this file vouches for, and nothing else: as ``curl --cacert``."""
+def trust(ca_file: str | None) -> ssl.SSLContext:
+    """Trust what this file vouches for, and nothing else: as ``curl --cacert``. Without one, what
+    the machine trusts. Read again when the file is replaced."""
+    return _trust(ca_file, _stamp(ca_file))
+
+
+@lru_cache(maxsize=32)
+def _trust(ca_file: str | None, _stamp: int) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=ca_file)
     except OSError as error:  # ssl.SSLError is one
@@ -262,5 +271,10 @@ def _reason(error: Exception) -> str:
         return (cause.reason or "TLS error").replace("_", " ").lower()
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return getattr(cause, "strerror", None) or "no answer"
-    number = getattr(cause, "errno", None)
+    return unreachable(cause)
+
+
+def unreachable(error: BaseException) -> str:
+    """The system's words for the number of an error, never the error's own."""
+    number = getattr(error, "errno", None)
     return os.strerror(number) if number and number > 0 else "unreachable"

@@ -1,19 +1,14 @@
-"""Looks host names up, each in a thread of its own that nobody waits for.
-
-The event loop's executor has few threads, and a name server that hangs holds one for half a
-minute: lookups of other hosts would queue behind it, and so would the end of the process.
-"""
+"""Looks host names up, each in a thread of its own: a name server that hangs holds up no other."""
 
 from __future__ import annotations
 
-import asyncio
 import socket
-import threading
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 from aiohttp.abc import AbstractResolver, ResolveResult
+
+from dotagent.drivers.kit.aside import aside
 
 Lookup = Callable[[str, int, int], list[ResolveResult]]
 
@@ -51,30 +46,14 @@ class Resolver(AbstractResolver):
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
         """The addresses of ``host``; raises OSError."""
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[list[ResolveResult]] = loop.create_future()
 
-        def settle(found: list[ResolveResult] | OSError) -> None:
-            if answer.done():
-                return
-            if isinstance(found, OSError):
-                answer.set_exception(found)
-            else:
-                answer.set_result(found)
-
-        def work() -> None:
-            found: list[ResolveResult] | OSError
+        def work() -> list[ResolveResult]:
             try:
-                found = self._lookup(host, port, family)
-            except OSError as error:
-                found = error
+                return self._lookup(host, port, family)
             except UnicodeError:
-                found = socket.gaierror(socket.EAI_NONAME, "not a valid host name")
-            with suppress(RuntimeError):  # the loop has ended meanwhile
-                loop.call_soon_threadsafe(settle, found)
+                raise socket.gaierror(socket.EAI_NONAME, "not a valid host name") from None
 
-        threading.Thread(target=work, name="dotagent-lookup", daemon=True).start()
-        return await answer
+        return await aside(work, "dotagent-lookup")
 
     async def close(self) -> None:
         """Nothing is held."""

@@ -7,29 +7,28 @@ allows, and nothing it returns holds a secret. A driver's fault is an outcome li
 from __future__ import annotations
 
 import asyncio
-import traceback
+import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from pathlib import PurePath
 from typing import Any
 
 from dotagent.core.errors import UsageError
 from dotagent.core.model import (
     Outcome,
     RejectDestination,
-    RejectMessage,
     Retry,
     Sent,
     Unknown,
     Unsupported,
 )
 from dotagent.core.structure import structure
-from dotagent.drivers.kit import registry
+from dotagent.drivers.kit import cocoa, registry
 from dotagent.drivers.kit.driver import Driver
-from dotagent.drivers.kit.http import Client, Journey, Undelivered
+from dotagent.drivers.kit.http import Client, Undelivered
 from dotagent.drivers.kit.redact import seal
+from dotagent.drivers.kit.resolve import look_up
+from dotagent.drivers.kit.tools import KitTools, Machine, Trip
 from dotagent.drivers.kit.wire import by_status, with_wait
-from dotagent.ports import Clock, Parcel, Request, Response, Speak
+from dotagent.ports import Clock, Cocoa, Parcel, Response, Speak
 
 _MOST_CONFIGS = 1_000
 
@@ -47,11 +46,21 @@ class Kit:
         env: Mapping[str, str],
         attempt_env: Mapping[str, str] | None = None,
         load: Load = registry.load,
+        platform: str = sys.platform,
+        cocoa: Cocoa = cocoa.send,
     ) -> None:
-        """``env`` is read for proxies only; ``attempt_env`` is what helper programs get."""
+        """``env`` is read for proxies and the session bus; ``attempt_env`` is what helper programs
+        get. ``platform`` and ``cocoa`` are macOS's, if this is it."""
         self._clock = clock
-        self._speak = speak
-        self._attempt_env = attempt_env if attempt_env is not None else env
+        self._machine = Machine(
+            clock=clock,
+            speak=speak,
+            env=env,
+            attempt_env=attempt_env if attempt_env is not None else env,
+            platform=platform,
+            cocoa=cocoa,
+            lookup=look_up,
+        )
         self._load = load
         self._client = Client(env)
         self._configs: dict[tuple[str, str], Any] = {}
@@ -78,10 +87,8 @@ class Kit:
         config = self._configured(driver, parcel.settings)
         if isinstance(config, RejectDestination):
             return seal(config, secrets)
-        trip = _Trip(client=self._client, parcel=parcel, driver=driver)
-        tools = _Tools(
-            clock=self._clock, speak=self._speak, attempt_env=self._attempt_env, trip=trip
-        )
+        trip = Trip(client=self._client, parcel=parcel, driver=driver)
+        tools = KitTools(self._machine, trip)
         return seal(await self._by_deadline(trip, tools, config), secrets)
 
     def _configured(self, driver: Driver, settings: Mapping[str, Any]) -> Any:
@@ -98,7 +105,7 @@ class Kit:
         self._configs[key] = config
         return config
 
-    async def _by_deadline(self, trip: _Trip, tools: _Tools, config: Any) -> Outcome:
+    async def _by_deadline(self, trip: Trip, tools: KitTools, config: Any) -> Outcome:
         deadline = asyncio.timeout(trip.parcel.timeout_ms / 1_000)
         try:
             async with deadline:
@@ -110,7 +117,7 @@ class Kit:
                 return self._late(trip)
             return trip.fault(error)
 
-    async def _deliver(self, trip: _Trip, tools: _Tools, config: Any) -> Outcome:
+    async def _deliver(self, trip: Trip, tools: KitTools, config: Any) -> Outcome:
         driver, parcel = trip.driver, trip.parcel
         if driver.send is not None:
             return await driver.send(tools, config, parcel.message)
@@ -119,10 +126,10 @@ class Kit:
         response = await trip.perform(request)
         return self._judge(trip, response)
 
-    def _judge(self, trip: _Trip, response: Response) -> Outcome:
+    def _judge(self, trip: Trip, response: Response) -> Outcome:
         return judge(trip.driver, response, complete=trip.last.complete, now=self._clock.now())
 
-    def _late(self, trip: _Trip) -> Outcome:
+    def _late(self, trip: Trip) -> Outcome:
         """The deadline has passed; an answer that had begun still counts."""
         within = f"within {trip.parcel.timeout_ms / 1_000:g} s"
         response = trip.last.response()
@@ -133,6 +140,8 @@ class Kit:
                 return trip.fault(error)
         if not trip.journeys:
             return Unknown(why=f"{trip.driver.name} did not finish {within}")
+        if trip.last.reached and not trip.connected:
+            return Retry(why=f"{trip.last.host} did not take the message {within}")
         what = "no answer from" if trip.last.connected else "no connection to"
         why = f"{what} {trip.last.host} {within}"
         return Unknown(why=why) if trip.connected else Retry(why=why)
@@ -165,57 +174,3 @@ def _settings(driver: Driver, parcel: Parcel) -> list[str]:
         elif value is not None:
             found.append(str(value))
     return found
-
-
-@dataclass(slots=True, kw_only=True)
-class _Trip:
-    """One send: its parcel, and every request made for it."""
-
-    client: Client
-    parcel: Parcel
-    driver: Driver
-    journeys: list[Journey] = field(default_factory=list)
-
-    @property
-    def last(self) -> Journey:
-        return self.journeys[-1] if self.journeys else Journey()
-
-    @property
-    def connected(self) -> bool:
-        return any(journey.connected for journey in self.journeys)
-
-    async def perform(self, request: Request) -> Response:
-        journey = Journey()
-        self.journeys.append(journey)
-        return await self.client.perform(
-            request, journey, proxy=self.parcel.proxy, ca_file=self.parcel.ca_file
-        )
-
-    def fault(self, error: Exception) -> Outcome:
-        """A mistake in the driver itself. Before anything was sent another rendering may pass;
-        after that nobody knows what happened."""
-        frames = traceback.extract_tb(error.__traceback__)
-        place = f" at {PurePath(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-        why = f"the {self.driver.name} driver failed: {type(error).__name__}{place}"
-        if self.connected or self.driver.send is not None:
-            return Unknown(why=why)
-        return RejectMessage(why=why)
-
-
-class _Tools:
-    """``ports.Tools`` for one send."""
-
-    def __init__(
-        self, *, clock: Clock, speak: Speak, attempt_env: Mapping[str, str], trip: _Trip
-    ) -> None:
-        self.clock = clock
-        self.speak = speak
-        self.attempt_env = attempt_env
-        self._trip = trip
-
-    async def http(self, request: Request) -> Response:
-        """Perform one request. A 2xx that broke off is no answer: it may lack its meaning."""
-        response = await self._trip.perform(request)
-        if not self._trip.last.complete and response.status < 300:
-            raise Undelivered(Unknown(why=f"the answer of {self._trip.last.host} broke off"))
-        return response

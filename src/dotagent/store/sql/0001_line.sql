@@ -295,6 +295,7 @@ CREATE TABLE deliveries (
   crashes     INTEGER NOT NULL DEFAULT 0,  -- crashes in which it was the only suspect
   doubtful    INTEGER NOT NULL DEFAULT 0,  -- an answer was lost: it may have arrived already
   plain       INTEGER NOT NULL DEFAULT 0,
+  arrived     TEXT NOT NULL DEFAULT '',    -- fingerprints of the recipients that have it already
   resend_of   INTEGER,
   silence     INTEGER,                 -- the silence that held it back (rules R15)
   ended_at    INTEGER
@@ -308,6 +309,8 @@ CREATE INDEX deliveries_order ON deliveries (order_key, id)
 CREATE INDEX deliveries_sending ON deliveries (fingerprint) WHERE state = 'sending';
 CREATE INDEX deliveries_overdue ON deliveries (fingerprint, expires_at) WHERE state = 'pending';
 CREATE INDEX deliveries_state ON deliveries (state, id);
+CREATE INDEX deliveries_receipt ON deliveries (order_key, id)
+  WHERE state = 'sent' AND reason != '';
 CREATE INDEX deliveries_event ON deliveries (event_seq);
 CREATE INDEX deliveries_silenced ON deliveries (silence) WHERE silence IS NOT NULL;
 
