@@ -375,6 +375,7 @@ FAULTS: dict[Fault, type[Outcome] | tuple[type[Outcome], ...]] = {
     Fault.EARLY: Unknown,
     Fault.SILENT: Unknown,
     Fault.RESET: Unknown,
+    Fault.TAKEN: Unknown,
     Fault.CLOSE: Unknown,
     Fault.DRIP: Unknown,
     Fault.TRICKLE: (Unknown, Sent),
