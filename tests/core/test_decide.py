@@ -76,6 +76,8 @@ CODES = Codes(
         (NotStarted(code=127, why="no x"), Verdict.FAILED, "could not start: no x"),
         (Lost(why="crash"), Verdict.FAILED, "lost: crash"),
         (Interrupted(why="SIGTERM"), Verdict.INTERRUPTED, "interrupted: SIGTERM"),
+        (Interrupted(why="hangs", by="ana"), Verdict.SKIPPED, "stopped by ana: hangs"),
+        (Interrupted(why="", by="ana"), Verdict.SKIPPED, "stopped by ana"),
         (Blocked(by="warp", why="off"), Verdict.FAILED, "blocked by preflight warp: off"),
         (
             Blocked(by="warp", why="off", skip=True),

@@ -97,6 +97,8 @@ async def line(
     patience_ms: int = 1_000,
     stop_grace_ms: int = 0,
     takes_ms: int = 0,
+    max_running: int = 4,
+    spawner: Callable[[SystemClock], RealSpawner] = RealSpawner,
 ) -> AsyncIterator[Line]:
     """An engine on ``home`` that does not run yet."""
     asyncio.get_running_loop().set_default_executor(Threads())
@@ -117,7 +119,7 @@ async def line(
             clock=clock,
             store=store,
             reader=reader,
-            spawner=RealSpawner(clock),
+            spawner=spawner(clock),
             speak=speak,
             sender=post,
             driver=registry.load,
@@ -138,7 +140,7 @@ async def line(
             zone_mark=zone.mark,
             patience_ms=patience_ms,
         )
-        mode = Mode(plan=True, max_running=4, stop_grace_ms=stop_grace_ms)
+        mode = Mode(plan=True, max_running=max_running, stop_grace_ms=stop_grace_ms)
         engine = Engine(parts, Catalogue(paths, app.drivers), mode, surroundings, recorder)
         yield Line(
             home=home,

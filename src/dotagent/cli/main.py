@@ -33,6 +33,7 @@ COMMANDS = {
     "inbox": "what happened, without any channel",
     "deliveries": "messages on their way, sent and dead",
     "silence": "hold back an agent's messages for a while",
+    "stop": "end what runs of an agent now",
     "ack": "stop the reminders of what is known to fail",
     "install": "let systemd or launchd run the daemon",
     "uninstall": "take it from them again",

@@ -82,6 +82,8 @@ def judge(
     """
     text = exits.words(exit)
     match exit:
+        case Interrupted(by=by) if by:
+            return Judgement(verdict=Verdict.SKIPPED, exit=exit, words=text)
         case Interrupted():
             return Judgement(verdict=Verdict.INTERRUPTED, exit=exit, words=text)
         case Blocked(skip=True):
@@ -167,7 +169,8 @@ def after_attempt(judgement: Judgement, window: Situation, now: int) -> Wait | C
     if verdict is Verdict.SKIPPED:
         blocked = isinstance(judgement.exit, Blocked)
         why = f"preflight: {judgement.words}" if blocked else judgement.words
-        return Close(state=WindowState.SKIPPED, why=why, counted=not blocked)
+        is_try = not isinstance(judgement.exit, Blocked | Interrupted)
+        return Close(state=WindowState.SKIPPED, why=why, counted=is_try)
     if window.gone is not None:
         return Close(state=WindowState.GIVEN_UP, why=window.gone)
     return _after_failure(judgement, window, now)

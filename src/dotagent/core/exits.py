@@ -57,8 +57,8 @@ def words(exit: Exit) -> str:
             return f"could not start: {why}"
         case Unproved(why=why, code=code):
             return f"exit {code}, but {why}"
-        case Interrupted(why=why):
-            return f"interrupted: {why}"
+        case Interrupted(why=why, by=by):
+            return f"stopped by {by}{f': {why}' if why else ''}" if by else f"interrupted: {why}"
         case Lost(why=why):
             return f"lost: {why}"
 

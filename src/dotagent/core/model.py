@@ -65,9 +65,11 @@ class Unproved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interrupted:
-    """A planned stop ended the attempt: not counted, not told, tried again (rules R11)."""
+    """A planned stop ended the attempt: not counted, not told, tried again (rules R11). Where a
+    person, ``by``, stopped it, it is not tried again."""
 
     why: str
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,10 +1,10 @@
 """Requests of other processes, carried out by the holder (rules R2).
 
-``run``: an attempt that a person asked for; ``stop``: who asked wants it no more. ``retry``,
-``cancel``: deliveries. ``silence``, ``end_silence``, ``ack``: what a person wants told. ``pause``,
-``resume``, ``skip``: what is not to run. ``tick``: plan and start what is due now. ``reload``: read
-manifests, configuration and secrets again. An answer is plain data; one with ``error`` and ``exit``
-says what a command must print and exit with.
+``run``: an attempt that a person asked for; ``stop``: who asked wants it no more. ``stop_runs``:
+what runs of an agent ends. ``retry``, ``cancel``: deliveries. ``silence``, ``end_silence``,
+``ack``: what a person wants told. ``pause``, ``resume``, ``skip``: what is not to run. ``tick``:
+plan and start what is due now. ``reload``: read manifests, configuration and secrets again. An
+answer is plain data; one with ``error`` and ``exit`` says what a command must print and exit with.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from dotagent.core.errors import (
 from dotagent.core.manifest import Manifest, Schedule
 from dotagent.core.model import AttemptKind
 from dotagent.core.when import Every
+from dotagent.engine.stopping import Stops
 from dotagent.steps.catalogue import accepted, parse
 from dotagent.steps.discover import agent_rows
 from dotagent.steps.faults import fault
@@ -49,9 +50,11 @@ class Asked:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._called_off: set[int] = set()
+        self._stops = Stops(engine)
         self._handlers: Mapping[str, Callable[[Request, Any], Awaitable[Answer | None]]] = {
             "run": self._run,
             "stop": self._stop,
+            "stop_runs": self._stops.look,
             "retry": self._retry,
             "cancel": self._cancel,
             "silence": self._silence,

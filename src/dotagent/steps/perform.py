@@ -10,7 +10,7 @@ import asyncio
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dotagent.core.decide import Codes, Judgement, judge
 from dotagent.core.errors import DotagentError, HomeError, NotFound, StoreCorrupt
@@ -50,11 +50,12 @@ class Attempt:
         self._folder: str | None = None
         self._asking: asyncio.Task[Blocked | None] | None = None
         self._child: Child | None = None
-        self._stop: str | None = None
+        self._stop: Interrupted | None = None
 
-    def stop(self, why: str) -> None:
-        """Interrupt it: TERM, grace, KILL (rules R11)."""
-        self._stop = why
+    def stop(self, why: str, by: str = "") -> None:
+        """Interrupt it: TERM, grace, KILL (rules R11); for good, where a person wants that. The
+        first reason stands."""
+        self._stop = self._stop or Interrupted(why=why, by=by)
         if self._asking is not None:
             self._asking.cancel()
         if self._child is not None:
@@ -130,13 +131,13 @@ class Attempt:
         except asyncio.CancelledError:
             if self._stop is None:
                 raise
-            return Interrupted(why=self._stop)
+            return self._stop
         finally:
             self._asking = None
 
     async def _run(self, order: Order, started_at: int) -> Ended:
         if self._stop is not None:  # nothing has begun yet that would have to be ended
-            return Ended(exit=Interrupted(why=self._stop), ended_at=self.parts.clock.now())
+            return Ended(exit=self._stop, ended_at=self.parts.clock.now())
         started = await self.parts.spawner.start(order)
         if isinstance(started, NotStarted):
             return Ended(exit=started, ended_at=self.parts.clock.now())
@@ -146,14 +147,17 @@ class Attempt:
         parts, attempt_id = self.parts, self.run.attempt_id
         self._child = child
         if self._stop is not None:
-            child.interrupt(self._stop)
+            child.interrupt(self._stop.why)
         with suppress(DotagentError):  # a store in trouble: the marker still finds the child
             await parts.store.write(
                 lambda tx: attempts.spawned(
                     tx, attempt_id, started_at, child.pid, child.started_ticks
                 )
             )
-        return await child.wait()
+        ended = await child.wait()
+        if self._stop is not None and isinstance(ended.exit, Interrupted):
+            return replace(ended, exit=self._stop)
+        return ended
 
     def _not_started(self, why: str) -> tuple[Ended, Judgement]:
         ended = Ended(exit=NotStarted(code=126, why=why), ended_at=self.parts.clock.now())

@@ -17,6 +17,7 @@ from dotagent.core.model import (
     Blocked,
     Ended,
     Event,
+    Interrupted,
     Kind,
     Lost,
     TimedOut,
@@ -113,6 +114,9 @@ def _settle_window(
             window["id"],
         )
         windows.shut(tx, now, window["id"], decision.state, decision.why)
+        if isinstance(judgement.exit, Interrupted):  # a person wanted it so
+            names = window["agent"], window["schedule"]
+            overdue.passed_over(tx, window["expected_at"], *names)
     return decision
 
 

@@ -1,0 +1,61 @@
+"""A person ends what runs of an agent (``dotagent stop``): TERM, grace, KILL, and no further try.
+
+Invariants: who asked is answered when the processes are gone, not before; the windows end skipped,
+by who and why, and that they did not succeed is no news.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from dotagent.core.errors import UsageError
+from dotagent.store import record, requests, say
+from dotagent.store.attempts import Run
+from dotagent.store.database import Tx
+from dotagent.store.requests import Request
+
+if TYPE_CHECKING:
+    from dotagent.engine.embedded import Engine
+
+
+class Stops:
+    """The requests to stop runs, and the runs whose end each waits for."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._ending: dict[int, list[Run]] = {}
+
+    async def look(self, request: Request, args: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Begin, or see how far it is: None as long as something still runs."""
+        if request.id not in self._ending:
+            self._ending[request.id] = await self._begin(request, args)
+        runs = self._ending[request.id]
+        if any(run.attempt_id in self._engine.attempts for run in runs):
+            return None
+        del self._ending[request.id]
+        return {"stopped": sorted(f"{run.agent}/{run.schedule_id}" for run in runs)}
+
+    async def _begin(self, request: Request, args: Mapping[str, Any]) -> list[Run]:
+        """Raises ``NotFound`` for a name that nobody bears, ``UsageError`` where nothing runs."""
+        parts = self._engine.parts
+        by, why = str(args["by"]), str(args.get("reason") or "")
+        agent, schedule = await parts.store.write(lambda tx: say.named(tx, args))
+        name = agent if schedule is None else f"{agent}/{schedule}"
+        found = [
+            attempt
+            for attempt in self._engine.attempts.values()
+            if attempt.run.agent == agent and schedule in (None, attempt.run.schedule_id)
+        ]
+        if not found:
+            raise UsageError(f"nothing of {name} runs now", f"See: dotagent why {agent}")
+
+        def attest(tx: Tx) -> None:
+            fields = {"agent": agent, "schedule": schedule or "", "by": by, "reason": why}
+            record.append(tx, parts.actor, parts.clock.now(), "notice", "agent_stopped", **fields)
+            requests.note(tx, request.id, f"{name} was told to end; what ignores that is killed")
+
+        await parts.store.write(attest)
+        for attempt in found:
+            attempt.stop(why, by)
+        return [attempt.run for attempt in found]

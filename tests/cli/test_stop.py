@@ -1,0 +1,52 @@
+"""``stop``: a person ends what runs; the next command tells how it ended."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.cli.scene import DAILY, held_by, rows
+from tests.support.daemon import run, start, write_agent
+from tests.support.patience import until
+
+
+def test_a_run_ends_for_good(home: Path) -> None:
+    """The run of another terminal ends as skipped, which that terminal is told too, by whom and
+    why."""
+    write_agent(home, "long", DAILY, script="exec sleep 600")
+    with held_by("daemon", home), start(home, "run-now", "long") as other:
+        until(lambda: rows(home, "SELECT 1 FROM attempts WHERE pid"), what="the run to begin")
+        stopped = run(home, "stop", "long", "--reason", "it hangs")
+        shown, _ = other.communicate()
+
+    assert (0, "Ended: long/daily. Not tried again before its next time.") == (
+        stopped.returncode,
+        stopped.stdout.splitlines()[0],
+    )
+    assert 75 == other.returncode
+    assert ": it hangs" in shown
+    assert [("skipped",)] == rows(home, "SELECT verdict FROM attempts")
+    assert [] == rows(home, "SELECT 1 FROM outages")
+
+
+def test_nothing_runs(home: Path) -> None:
+    """There is nothing to end, or nobody of that name: said, with a status of its own."""
+    write_agent(home, "quiet", DAILY)
+    run(home, "tick")
+    quiet, nobody = run(home, "stop", "quiet", "--json"), run(home, "stop", "quit")
+
+    assert (2, "dotagent: nothing of quiet runs now") == (
+        quiet.returncode,
+        quiet.stderr.splitlines()[0],
+    )
+    assert 4 == nobody.returncode
+
+
+def test_the_answer_as_data(home: Path) -> None:
+    """``--json``: what was ended."""
+    write_agent(home, "long", DAILY, script="exec sleep 600")
+    with held_by("daemon", home), start(home, "run", "long"):
+        until(lambda: rows(home, "SELECT 1 FROM attempts WHERE pid"), what="the run to begin")
+        stopped = run(home, "stop", "long/daily", "--json")
+
+    assert {"stopped": ["long/daily"]} == json.loads(stopped.stdout)
