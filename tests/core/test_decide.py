@@ -409,7 +409,18 @@ def settle(outcome: Outcome, **other: Any) -> Settle:
             Settle(row="rejected", why="no bus", park="no bus", down_ms=PROBE_EVERY_MS),
         ),
         (Retry(why="503"), Settle(row="again", why="503", down_ms=1_000)),
-        (Retry(why="429", after_ms=30_000), Settle(row="again", why="429", down_ms=30_000)),
+        (
+            Retry(why="429", after_ms=30_000),
+            Settle(row="again", why="429", down_ms=30_000, rest_ms=30_000),
+        ),
+        (Retry(why="429", least_ms=9_000), Settle(row="again", why="429", down_ms=9_000)),
+        (Retry(why="429", least_ms=9), Settle(row="again", why="429", down_ms=1_000)),
+        (Sent(rest_ms=250), Settle(row="sent", healthy=True, rest_ms=250)),
+        (Sent(rest_ms=-1), Settle(row="sent", healthy=True)),
+        (
+            Sent(rest_ms=OBEYED_MOST_MS + 1),
+            Settle(row="sent", healthy=True, rest_ms=OBEYED_MOST_MS),
+        ),
         (Unknown(why="no answer"), Settle(row="again", why="no answer", down_ms=1_000)),
     ],
 )
@@ -447,6 +458,12 @@ def test_service_that_says_at_once(after_ms: int) -> None:
     found = settle(Retry(why="503", after_ms=after_ms), failures=9, u=0.5)
 
     assert BACKOFF_MOST_MS // 2 == found.down_ms
+
+
+@pytest.mark.parametrize("after_ms", [BACKOFF_FIRST_MS // 10, 500, BACKOFF_FIRST_MS - 1])
+def test_short_wait_is_obeyed_once(after_ms: int) -> None:
+    """The first time a service asks for less than the backoff's first step it gets just that."""
+    assert after_ms == settle(Retry(why="429", after_ms=after_ms), failures=0, u=0.9).down_ms
 
 
 @pytest.mark.parametrize("after_ms", [BACKOFF_FIRST_MS, 30_000, OBEYED_MOST_MS])

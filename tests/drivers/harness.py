@@ -58,7 +58,8 @@ def message(
     line: str = "disk/daily: attempt 2 of 3 failed", tail: str = "", **more: Any
 ) -> Message:
     """A message as ``render`` makes it."""
-    facts: dict[str, Any] = {"title": "disk", "agent": "disk", "schedule_id": "daily"} | more
+    known = {"title": "disk", "agent": "disk", "schedule_id": "daily", "tried_at": NOW}
+    facts: dict[str, Any] = known | more
     return Message(
         key="01J0-delivery-1",
         kind=Kind.ATTEMPT_FAILED,

@@ -61,6 +61,10 @@ class SlackServer(StrictServer):
 
 
 SERVER = SlackServer
+BUSY = (
+    (Answer(status=429, body=b'{"retry_after":3,"ok":false,"error":"rate_limited"}'), 3_000),
+    (Answer(status=429, body=b"rate_limited", headers=(("Retry-After", "30"),)), 30_000),
+)
 URL = "https://hooks.slack.com/services/T01ABCDEF/B01ABCDEF/s3cr3t"
 
 

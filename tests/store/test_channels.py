@@ -46,6 +46,71 @@ def announced(home: Home) -> list[tuple[str, str]]:
     ]
 
 
+# ---------------------------------------------------------------------------------------- resting
+
+
+async def test_told_to_wait(home: Home) -> None:
+    """A service that says how long gets exactly that, also where another message, which was on
+    its way before, is taken meanwhile; nobody else waits."""
+    await home.adopt(agent(), agent("b"), agent("c", routes=[route("n", "f2")]))
+    for name in "abc":
+        await home.tell(FAILED, name)
+    first, second, other = await home.claim()
+    await home.answer(first, Retry(why="429", after_ms=7_300))
+    home.now += 100
+    await home.answer(second)
+    await home.answer(other)
+    await home.tell(FAILED, "c")
+
+    assert ["f2"] == [claim.fingerprint for claim in await home.claim()]
+    assert home.now + 7_200 == (await home.wakes())["outbox"]
+    home.now += 7_199
+    assert [] == await home.claim()
+    home.now += 1
+    assert [first.delivery_id] == [claim.delivery_id for claim in await home.claim()]
+
+
+async def test_guessed_wait(home: Home) -> None:
+    """A wait that was only our own guess ends with the first message that is taken."""
+    await home.adopt(agent(), agent("b"))
+    await home.tell(FAILED)
+    await home.tell(FAILED, "b")
+    first, second = await home.claim()
+    await home.answer(first, Retry(why="503", least_ms=5_000))
+    await home.answer(second)
+
+    assert [first.delivery_id] == [claim.delivery_id for claim in await home.claim()]
+
+
+async def test_rest_after_a_success(home: Home) -> None:
+    """A service that has taken its last message for now rests, and has not failed; what fails
+    after that is its first failure."""
+    await home.adopt(agent(), agent("b"), agent("c"))
+    for name in "abc":
+        await home.tell(FAILED, name)
+    first, second, third = await home.claim()
+    await home.answer(first, Sent(rest_ms=900))
+    await home.answer(second, Sent())
+    await home.tell(SUCCESS)
+
+    row = home.row("SELECT * FROM destinations")
+    assert (0, home.now + 900, None) == (row["failures"], row["down_until"], row["parked_at"])
+    assert [] == await home.claim()
+    assert home.now + 900 == (await home.wakes())["outbox"]
+    await home.answer(third, Retry(why="503"))
+    assert 1 == home.value("SELECT failures FROM destinations")
+
+
+async def test_a_person_need_not_wait(home: Home) -> None:
+    """Who asks for a try now gets one, whatever the service said before."""
+    await refuse_first(home, Retry(why="429", after_ms=HOUR_MS))
+    await home.write(lambda tx: resend.free(tx, "f1"))
+    (claim,) = await home.claim()
+    await home.answer(claim)
+
+    assert 0 == home.value("SELECT down_until FROM destinations")
+
+
 # --------------------------------------------------------------------------------------- parking
 
 

@@ -303,7 +303,7 @@ async def test_instants_of_a_wrong_clock(home: Home) -> None:
     home.now = EIGHT
 
     def spoil_and_mend(tx: Tx) -> None:
-        tx.run("UPDATE destinations SET down_until = ?", future + HOUR_MS)
+        tx.run("UPDATE destinations SET down_until = ?1, told_until = ?1", future + HOUR_MS)
         plan.recheck(tx, home.now)
 
     await home.write(spoil_and_mend)
@@ -312,6 +312,7 @@ async def test_instants_of_a_wrong_clock(home: Home) -> None:
         row["next_at"] for row in home.rows("SELECT next_at FROM windows WHERE state = 'waiting'")
     ]
     assert EIGHT == home.value("SELECT down_until FROM destinations")
+    assert EIGHT == home.value("SELECT told_until FROM destinations")
     assert EIGHT == home.value("SELECT max(expires_at) FROM deliveries WHERE state = 'pending'")
     assert EIGHT == home.value("SELECT due_at FROM reminders")
 

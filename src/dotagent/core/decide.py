@@ -233,7 +233,8 @@ class Settle:
     """What a send does to its delivery and to its destination.
 
     ``row``: ``sent``, ``suppressed``, ``rejected``, ``expired``, or ``again`` (it stays pending).
-    ``down_ms``: how long the destination rests; None leaves it as it is.
+    ``down_ms``: how long the destination is down; None leaves it as it is. ``rest_ms``: how long
+    the service itself asks for silence, which no success of another send cuts short.
     """
 
     row: str
@@ -241,6 +242,7 @@ class Settle:
     plain: bool = False
     healthy: bool = False
     down_ms: int | None = None
+    rest_ms: int = 0
     park: str | None = None
 
 
@@ -254,8 +256,9 @@ def after_send(
     and expires nothing: after the wake there is always another (product §6)."""
     overdue = tried_at >= expires_at
     match outcome:
-        case Sent(receipt=receipt):
-            return Settle(row="sent", why=receipt or "", healthy=True)
+        case Sent(receipt=receipt, rest_ms=rest):
+            rest = min(max(rest, 0), OBEYED_MOST_MS)
+            return Settle(row="sent", why=receipt or "", healthy=True, rest_ms=rest)
         case Skipped(why=why):
             return Settle(row="suppressed", why=why)
         case RejectMessage(why=why):
@@ -267,19 +270,23 @@ def after_send(
             return Settle(row=row, why=why, park=why, down_ms=PROBE_EVERY_MS)
         case Unsupported(why=why):
             return Settle(row="rejected", why=why, park=why, down_ms=PROBE_EVERY_MS)
-        case Retry(why=why, after_ms=after):
-            return _try_again(why, after, overdue, failures, u)
+        case Retry():
+            return _try_again(outcome, "expired" if overdue else "again", failures, u)
         case Unknown(why=why):
-            return _try_again(why, None, overdue, failures, u)
+            row = "expired" if overdue else "again"
+            return Settle(row=row, why=why, down_ms=backoff(failures + 1, u))
 
 
-def _try_again(why: str, after: int | None, overdue: bool, failures: int, u: float) -> Settle:
-    row = "expired" if overdue else "again"
+def _try_again(outcome: Retry, row: str, failures: int, u: float) -> Settle:
+    why, after = outcome.why, outcome.after_ms
     if after is not None and after > OBEYED_MOST_MS:
         park = f"{why}; it asks to be left alone for more than a day"
         return Settle(row=row, why=why, park=park, down_ms=PROBE_EVERY_MS)
-    down = backoff(failures + 1, u) if after is None else after
-    if down < BACKOFF_FIRST_MS:
+    grown = backoff(failures + 1, u)
+    if after is None:
+        return Settle(row=row, why=why, down_ms=max(grown, outcome.least_ms))
+    told = max(after, 0)
+    if told < BACKOFF_FIRST_MS // 10 or (failures and told < BACKOFF_FIRST_MS):
         # A service that says "at once" each time would else be asked in a tight loop.
-        down = max(down, backoff(failures + 1, u))
-    return Settle(row=row, why=why, down_ms=down)
+        return Settle(row=row, why=why, down_ms=max(told, grown), rest_ms=told)
+    return Settle(row=row, why=why, down_ms=told, rest_ms=told)

@@ -178,14 +178,15 @@ def fit(
     size: Size,
     escape: Change = _same,
     frame: Change = _same,
+    inside: Change | None = None,
 ) -> str:
     """The body of a message: ``line``, a line break, ``tail``; escaped, at most ``room`` in
     ``size``'s unit.
 
     ``escape`` makes text literal in the service's markup. ``frame`` is put around the escaped
-    tail (a code fence, ``<pre>``). When both cannot stay whole, the line keeps at least half the
-    room or all of itself, the tail loses its beginning. Raises ValueError where not even one
-    character fits."""
+    tail (a code fence, ``<pre>``), in which ``inside`` escapes where other rules hold. When both
+    cannot stay whole, the line keeps at least half the room or all of itself, the tail loses its
+    beginning. Raises ValueError where not even one character fits."""
     head = one_line(line)
     body = _BLANK_START.sub("", clean(tail)).rstrip()
     if not visible(body):
@@ -195,7 +196,7 @@ def fit(
 
     def whole(head: str, body: str) -> str:
         parts = [escape(head)] if head else []
-        return "\n".join([*parts, frame(escape(body))] if body else parts)
+        return "\n".join([*parts, frame((inside or escape)(body))] if body else parts)
 
     if size(result := whole(head, body)) <= room:
         return result

@@ -263,6 +263,8 @@ class Message:
     agent: str = ""
     schedule_id: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
+    tried_at: int = 0
+    """When this try began; whoever sends it fills it in."""
 
 
 class DeliveryState(StrEnum):
@@ -279,18 +281,22 @@ class DeliveryState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """The service accepted the message. ``receipt`` is its own id for it, if it gave one."""
+    """The service accepted the message. ``receipt`` is its own id for it, if it gave one;
+    ``rest_ms``: how long it wants to hear no more."""
 
     receipt: str | None = None
+    rest_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """Not now. ``after_ms`` where the service said when; else the destination's backoff decides.
-    ``arrived``: the recipients that have it already and are not sent it again."""
+    """Not now. ``after_ms`` where the service said when; else the destination's backoff decides,
+    and waits ``least_ms`` at least. ``arrived``: the recipients that have it already and are not
+    sent it again."""
 
     why: str
     after_ms: int | None = None
+    least_ms: int = 0
     arrived: tuple[str, ...] = field(default=(), repr=False)
 
 

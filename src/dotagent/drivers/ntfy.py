@@ -125,7 +125,8 @@ def classify(response: Response) -> Outcome:
         if code == _AUTH_FAILURES:
             return RejectDestination(why=why)
         wait = _until_reset(response) if code in _QUOTA else None
-        return Retry(why=why, after_ms=wait if wait else _refill(response))
+        # The bucket gains one request in 5 s; no Retry-After is sent, unless by a proxy in front.
+        return Retry(why=why, after_ms=wait, least_ms=PACE.every_ms)
     if code in _TOPIC_REFUSED:
         return RejectDestination(why=why)
     if response.status == 413:
@@ -137,8 +138,3 @@ def _until_reset(response: Response) -> int:
     """From the server's own clock to its next midnight; an hour if it does not tell the time."""
     at = instant(response.headers.get("date"))
     return 3_600_000 if at is None else _DAY_MS - at % _DAY_MS
-
-
-def _refill(response: Response) -> int | None:
-    """The bucket gains one request in 5 s, unless a proxy in front says otherwise."""
-    return None if "retry-after" in response.headers else PACE.every_ms

@@ -56,17 +56,7 @@ def after(
     """Move the destination; announce what must be. ``tried_at``: when the try began. Returns
     destinations with something to send."""
     destination = known(tx, row, fingerprint)
-    if verdict.healthy:
-        _recover(tx, now, fingerprint, sent=verdict.row == "sent")
-    elif verdict.down_ms is not None:
-        tx.run(
-            "UPDATE destinations SET failures = failures + (down_until <= ?1),"
-            " down_until = max(?2, CASE WHEN down_until > ?1 THEN down_until ELSE 0 END)"
-            " WHERE fingerprint = ?3",
-            now,
-            now + verdict.down_ms,
-            fingerprint,
-        )
+    _move(tx, now, fingerprint, verdict)
     touched: set[str] = set()
     unsupported = verdict.park is not None and verdict.row == "rejected"
     if verdict.park is not None:
@@ -84,9 +74,35 @@ def after(
     return touched
 
 
+def _move(tx: Tx, now: int, fingerprint: str, verdict: Settle) -> None:
+    if verdict.rest_ms:
+        tx.run(
+            "UPDATE destinations SET told_until ="
+            " max(?2, CASE WHEN told_until > ?1 THEN told_until ELSE 0 END) WHERE fingerprint = ?3",
+            now,
+            now + verdict.rest_ms,
+            fingerprint,
+        )
+    if verdict.healthy:
+        _recover(tx, now, fingerprint, sent=verdict.row == "sent")
+    elif verdict.down_ms is not None:
+        tx.run(
+            "UPDATE destinations SET failures = failures + (down_until <= ?1 OR failures = 0),"
+            " down_until = max(?2, CASE WHEN down_until > ?1 THEN down_until ELSE 0 END)"
+            " WHERE fingerprint = ?3",
+            now,
+            now + verdict.down_ms,
+            fingerprint,
+        )
+
+
 def _recover(tx: Tx, now: int, fingerprint: str, *, sent: bool) -> None:
+    # What the service itself asked for still holds: this send may have begun before it said so.
     tx.run(
-        "UPDATE destinations SET failures = 0, down_until = 0 WHERE fingerprint = ?", fingerprint
+        "UPDATE destinations SET failures = 0,"
+        " down_until = CASE WHEN told_until > ? THEN told_until ELSE 0 END WHERE fingerprint = ?",
+        now,
+        fingerprint,
     )
     if sent:
         tx.run(

@@ -140,6 +140,7 @@ _AHEAD = (
         _HOUR,
     ),
     ("UPDATE destinations SET down_until = ?1 WHERE down_until > ?1 + ?2", OBEYED_MOST_MS),
+    ("UPDATE destinations SET told_until = ?1 WHERE told_until > ?1 + ?2", OBEYED_MOST_MS),
     (
         "UPDATE deliveries SET expires_at = ?1 WHERE state = 'pending' AND expires_at > ?1 + ?2",
         BUDGET_MOST_MS,

@@ -50,7 +50,9 @@ def waiting_for_parked(tx: Tx) -> list[int]:
 
 def free(tx: Tx, fingerprint: str) -> None:
     """Let the destination be tried now, whatever it said before."""
-    tx.run("UPDATE destinations SET down_until = 0 WHERE fingerprint = ?", fingerprint)
+    tx.run(
+        "UPDATE destinations SET down_until = 0, told_until = 0 WHERE fingerprint = ?", fingerprint
+    )
 
 
 def cancel(tx: Tx, now: int, ids: Sequence[int], why: str) -> list[int]:

@@ -2,7 +2,8 @@
 
 A driver is one module of ``dotagent.drivers`` (or of an entry point): ``Config``, ``TARGET``,
 ``SECRETS``, ``PACE``, ``LIMITS``, a docstring with a TOML example, and either ``request`` with
-``classify`` (plain HTTP, pure) or ``async send`` (everything else); ``RECALLS`` where that is true.
+``classify`` (plain HTTP, pure; ``again`` where an answer can ask for another request) or ``async
+send`` (everything else); ``RECALLS`` where that is true.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ class Driver:
     doc: str
     request: Callable[[Any, Message, bool], Request] | None = None
     classify: Callable[[Response], Outcome] | None = None
+    again: Callable[[Request, Response], Request | None] | None = None
+    """The one other request that an answer asks for, if it does: the service has moved it."""
     send: Callable[[Tools, Any, Message], Awaitable[Outcome]] | None = None
     recalls: bool = False
     """Whether a send wants the receipt of the one before it about the same schedule."""
@@ -71,6 +74,7 @@ def read(name: str, module: ModuleType) -> Driver:
         doc=module.__doc__ or "",
         request=request,
         classify=classify,
+        again=getattr(module, "again", None),
         send=send,
         recalls=getattr(module, "RECALLS", False),
     )

@@ -29,6 +29,7 @@ def redactor(values: tuple[str, ...]) -> Redactor:
 
 def _parts(value: str) -> Iterator[str]:
     yield value
+    yield from (word for word in value.split() if _is_telling(word))  # as in "Bearer …"
     if "://" not in value:
         return
     try:
@@ -55,5 +56,5 @@ def seal(outcome: Outcome, secrets: Iterable[str]) -> Outcome:
     said = outcome.receipt if isinstance(outcome, Sent) else outcome.why
     words = shorten(redactor(tuple(secrets)).text(said or ""), _LONGEST_WHY)
     if isinstance(outcome, Sent):
-        return Sent(receipt=words or None)
+        return replace(outcome, receipt=words or None)
     return replace(outcome, why=words or "no reason was given")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from dotagent.core.errors import UsageError
@@ -119,11 +120,14 @@ class Kit:
 
     async def _deliver(self, trip: Trip, tools: KitTools, config: Any) -> Outcome:
         driver, parcel = trip.driver, trip.parcel
+        message = replace(parcel.message, tried_at=self._clock.now())
         if driver.send is not None:
-            return await driver.send(tools, config, parcel.message)
+            return await driver.send(tools, config, message)
         assert driver.request is not None
-        request = driver.request(config, parcel.message, parcel.plain)
+        request = driver.request(config, message, parcel.plain)
         response = await trip.perform(request)
+        if driver.again is not None and (other := driver.again(request, response)) is not None:
+            response = await trip.perform(other)
         return self._judge(trip, response)
 
     def _judge(self, trip: Trip, response: Response) -> Outcome:

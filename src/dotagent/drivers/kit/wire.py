@@ -14,7 +14,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
-from dotagent.core.fit import one_line, shorten
+from dotagent.core.fit import Size, one_line, shorten, utf8
 from dotagent.core.model import (
     Message,
     Outcome,
@@ -156,9 +156,9 @@ def plain_tail(message: Message) -> str:
     return "(output left out: the service refused the full message)" if message.tail else ""
 
 
-def title_of(message: Message, title: str | None, room: int) -> str:
-    """The configured title, else the message's, else the agent's name: at most ``room`` bytes."""
+def title_of(message: Message, title: str | None, room: int, size: Size = utf8) -> str:
+    """The configured title, else the message's, else the agent's name: at most ``room``."""
     for text in (title, message.title, message.agent):
-        if found := shorten(text or "", room, lambda part: len(part.encode())):
+        if found := shorten(text or "", room, size):
             return found
     return "dotagent"

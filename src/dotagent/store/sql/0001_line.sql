@@ -264,6 +264,7 @@ CREATE TABLE destinations (
   paced_at    INTEGER NOT NULL DEFAULT 0,  -- GCRA's theoretical arrival time
   failures    INTEGER NOT NULL DEFAULT 0,  -- in a row; one probe at a time while > 0
   down_until  INTEGER NOT NULL DEFAULT 0,
+  told_until  INTEGER NOT NULL DEFAULT 0,  -- the service itself asked for silence until then
   parked_at   INTEGER,
   parked_why  TEXT,
   unsupported INTEGER NOT NULL DEFAULT 0,  -- parked because this machine cannot: probed at start
