@@ -1,0 +1,175 @@
+"""An address of your own: each message as a CloudEvent, signed if you like.
+
+    [[notifiers]]
+    driver = "webhook"
+    url = "https://alerts.example/hook"
+    method = "POST"                        # optional: POST, PUT or PATCH
+    secret = "${WEBHOOK_SECRET}"           # optional: whsec_ and a random key in base64
+    headers = { Authorization = "Bearer ${WEBHOOK_TOKEN}" }   # optional
+
+The body is a CloudEvent 1.0 as JSON: ``id`` stays the same when a message is sent again, so that
+you can drop a repeat; ``type`` is ``dotagent.`` and the event; ``data`` has the title, the message,
+the output and the facts. With a ``secret`` the headers webhook-id, webhook-timestamp and
+webhook-signature let you check where it came from (https://www.standardwebhooks.com has libraries).
+Make one with: echo "whsec_$(openssl rand -base64 32)"
+
+Answer 2xx within ten seconds. 408, 429 and 5xx are tried again, and Retry-After is obeyed; 401,
+403, 404 and 410 park the destination; any other 4xx gets a shorter message once.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+from urllib.parse import quote
+
+from dotagent.core.fit import clean, fit, json_bytes, one_line, visible
+from dotagent.core.model import Message, Outcome
+from dotagent.drivers.kit.driver import Limit
+from dotagent.drivers.kit.wire import by_status, link_of, plain_tail, title_of, url_problem
+from dotagent.ports import Pace, Request, Response
+
+EVENT = Limit(
+    of="event",
+    most=65_536,
+    unit="bytes of JSON",
+    source="https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md#size-limits",
+)
+LIMITS = (EVENT,)
+PACE = Pace(parallel=4)
+TARGET = ("url",)
+SECRETS = ("url", "headers", "secret")
+
+_LINE, _TITLE, _FACTS = 8_000, 500, 16_000
+"""Bytes of the event's other parts; the output gets the rest."""
+# https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+# #signature-scheme: 24 to 64 bytes.
+_PREFIX, _SHORTEST, _LONGEST = "whsec_", 24, 64
+
+# https://www.rfc-editor.org/rfc/rfc9110#name-tokens
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_OURS = {"connection", "content-length", "content-type", "host", "te", "trailer", "upgrade"}
+_OURS |= {"transfer-encoding", "expect", "webhook-id", "webhook-timestamp", "webhook-signature"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    url: str = field(repr=False)
+    method: Literal["POST", "PUT", "PATCH"] = "POST"
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secret: str | None = field(default=None, repr=False)
+
+    def check(self) -> Iterator[tuple[str, str]]:
+        if problem := url_problem(self.url):
+            yield "url", problem
+        for name, value in self.headers.items():
+            if not _NAME.fullmatch(name):
+                yield "headers", "a name holds a character that no header's name may hold"
+            elif name.lower() in _OURS:
+                yield "headers", f"{name} is set by dotagent itself"
+            elif not (value.isascii() and value.isprintable()):
+                yield "headers", f"the value of {name} holds a character that no header may hold"
+        if len({name.lower() for name in self.headers}) < len(self.headers):
+            yield "headers", "names one header twice"
+        if self.secret is not None and _key(self.secret) is None:
+            size = f"{_SHORTEST} to {_LONGEST} bytes in base64"
+            yield "secret", f"must be {_PREFIX} and {size} (see standardwebhooks.com)"
+
+
+def _key(secret: str) -> bytes | None:
+    """The key inside a secret; None if it holds none."""
+    try:
+        key = base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    usable = secret.startswith(_PREFIX) and _SHORTEST <= len(key) <= _LONGEST
+    return key if usable else None
+
+
+def signature(key: bytes, name: str, stamp: str, body: bytes) -> str:
+    """HMAC-SHA256 over id, time of the try and body, parted by full stops."""
+    digest = hmac.digest(key, f"{name}.{stamp}.".encode() + body, hashlib.sha256)
+    return f"v1,{base64.b64encode(digest).decode()}"
+
+
+# ------------------------------------------------------------------------------------ the event
+
+
+def _time(at: int) -> str:
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _bytes(value: Any) -> bytes:
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.encode("utf-8", "replace")
+
+
+def _facts(message: Message) -> dict[str, Any]:
+    """The event's facts; none where they are too many, or no JSON."""
+    facts = dict(message.facts)
+    try:
+        return facts if len(_bytes(facts)) <= _FACTS else {}
+    except (TypeError, ValueError):
+        return {}
+
+
+def _data(message: Message, plain: bool) -> dict[str, Any]:
+    return {
+        "agent": one_line(message.agent),
+        "schedule": one_line(message.schedule_id),
+        "event": message.kind.value,
+        "severity": message.severity.value,
+        "title": title_of(message, None, _TITLE, json_bytes),
+        "message": fit(message.line, "", _LINE, json_bytes),
+        "link": link_of(message),
+        "facts": {} if plain else _facts(message),
+        "output": "",
+    }
+
+
+def _event(message: Message, plain: bool) -> bytes:
+    """A CloudEvent in structured mode, compact, whole at most ``EVENT.most``."""
+    data = _data(message, plain)
+    names = (data["agent"], data["schedule"])
+    place = "/".join(quote(name, safe="") for name in names if name)
+    event = {
+        "specversion": "1.0",
+        "id": message.key,
+        "source": f"/dotagent/{place}",
+        "type": f"dotagent.{message.kind.value}",
+        "time": _time(message.at),
+        "datacontenttype": "application/json",
+        "data": data,
+    }
+    room = EVENT.most - len(_bytes(event))
+    tail = plain_tail(message) if plain else message.tail
+    data["output"] = fit("", tail, room, json_bytes) if visible(clean(tail)) else ""
+    return _bytes(event)
+
+
+def request(config: Config, message: Message, plain: bool) -> Request:
+    """``plain`` leaves output and facts away."""
+    body = _event(message, plain)
+    stamp = str(message.tried_at // 1_000)
+    headers = [("Content-Type", "application/cloudevents+json; charset=utf-8")]
+    headers += [("webhook-id", message.key), ("webhook-timestamp", stamp)]
+    if config.secret is not None:
+        key = _key(config.secret)
+        assert key is not None
+        headers.append(("webhook-signature", signature(key, message.key, stamp, body)))
+    headers += config.headers.items()
+    return Request(url=config.url, headers=tuple(headers), body=body, method=config.method)
+
+
+def classify(response: Response) -> Outcome:
+    """By the status alone."""
+    return by_status("the webhook", response)
