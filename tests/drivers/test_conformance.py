@@ -18,6 +18,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any, Protocol, cast
+from urllib.parse import unquote_plus
 
 import pytest
 import tomli
@@ -485,6 +486,21 @@ AWKWARD = (
     "=?utf-8?B?eA==?=",
     "x" * 300,
 )
+
+
+def refusal(server: StrictServer, request: Request) -> str:
+    """What the service has against a request; empty if it takes it."""
+    answer = server.judge(received(request))
+    return "" if 200 <= answer.status < 300 else f"{answer.status} {answer.body.decode()}"
+
+
+def readable(request: Request) -> str:
+    """The body as a person reads it: a form is unpacked."""
+    body = request.body.decode()
+    form = ("Content-Type", "application/x-www-form-urlencoded") in request.headers
+    return unquote_plus(body) if form else body
+
+
 words = st.lists(st.sampled_from(AWKWARD), max_size=40).map("".join)
 any_text = words | st.text(st.characters(codec=None), max_size=200)
 long_text = st.tuples(any_text, st.integers(1, 400)).map(lambda pair: pair[0] * pair[1])
@@ -507,9 +523,8 @@ def test_any_message_is_accepted(
     server = service(driver)
     text = message(line, tail, title=title, agent=agent, link=link)
     request = build(driver, configured(driver, server), text, plain)
-    answer = server.judge(received(request))
 
-    assert (200, answer.body) == (answer.status, answer.body)
+    assert "" == refusal(server, request)
     assert all(value.isascii() and value.isprintable() for _, value in request.headers)
 
 
@@ -521,9 +536,9 @@ def test_long_text_is_cut(driver: Driver, unit: str) -> None:
     text = message(unit * 100_000, unit * 100_000 + "\nthe very end")
     request = build(driver, configured(driver, server), text)
 
-    assert 200 == server.judge(received(request)).status
-    assert b"the very end" in request.body
-    assert b"cut" in request.body
+    assert "" == refusal(server, request)
+    assert "the very end" in readable(request)
+    assert " cut …" in readable(request)
 
 
 @every_http
@@ -534,9 +549,9 @@ def test_plain_rendering_is_smaller(driver: Driver) -> None:
     text = message("a/b: failed", "é\n" * 1_000)
     full, plain = build(driver, config, text), build(driver, config, text, plain=True)
 
-    assert 200 == server.judge(received(plain)).status
+    assert "" == refusal(server, plain)
     assert len(plain.body) < len(full.body)
-    assert b"a/b: failed" in plain.body
+    assert "a/b: failed" in readable(plain)
 
 
 @every_http

@@ -63,11 +63,15 @@ def all_values(parts: Parts, catalogue: Catalogue) -> list[str]:
 def _of_target(parts: Parts, target: Target) -> list[str]:
     driver = parts.driver(target.driver) if target.driver != "plugin" else None
     names = driver.secrets if driver is not None else ()
-    return [value for name in names for value in _text(parts, target.settings, name)]
+    return [value for name in names for value in _texts(parts, target.settings.get(name))]
 
 
-def _text(parts: Parts, settings: Mapping[str, object], name: str) -> list[str]:
-    value = settings.get(name)
+def _texts(parts: Parts, value: object) -> list[str]:
+    """Every text in a setting, however deep, resolved."""
+    if isinstance(value, Mapping):
+        return [text for each in value.values() for text in _texts(parts, each)]
+    if isinstance(value, list | tuple):
+        return [text for each in value for text in _texts(parts, each)]
     if not isinstance(value, str):
         return []
     try:
