@@ -19,7 +19,9 @@ PACKAGES = {
     "dbus-daemon": "dbus",
     "Xvfb": "xvfb",
     "dunst": "dunst",
+    "fish": "fish",
     "systemd-analyze": "systemd",
+    "zsh": "zsh",
 }
 """Program to the Debian package that brings it; ``scripts/system-packages`` installs these."""
 

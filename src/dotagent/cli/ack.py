@@ -12,12 +12,13 @@ import click
 from dotagent import app
 from dotagent.cli.acting import act, environment
 from dotagent.cli.deliveries import note
+from dotagent.cli.names import AGENT_OR_SCHEDULE
 from dotagent.cli.silence import named
 from dotagent.core.fit import one_line
 
 
 @click.command()
-@click.argument("name", metavar="AGENT[/SCHEDULE]")
+@click.argument("name", metavar="AGENT[/SCHEDULE]", type=AGENT_OR_SCHEDULE)
 @click.option("--reason", default="", metavar="TEXT", help="Stands in the record.")
 @click.option("--json", "as_json", is_flag=True)
 def command(name: str, reason: str, as_json: bool) -> int:

@@ -10,6 +10,7 @@ import click
 
 from dotagent.cli.layout import Page
 from dotagent.cli.looking import Look, known, look, page, show, show_json
+from dotagent.cli.names import AGENT_OR_SCHEDULE
 from dotagent.cli.why_data import case_data
 from dotagent.cli.why_text import TONES
 from dotagent.core.case import Case
@@ -23,7 +24,7 @@ from dotagent.store.runs import Wanted, runs
 
 
 @click.command("history")
-@click.argument("agent", metavar="[AGENT[/SCHEDULE]]", required=False)
+@click.argument("agent", metavar="[AGENT[/SCHEDULE]]", type=AGENT_OR_SCHEDULE, required=False)
 @click.option("--failed", is_flag=True, help="Only what failed, even where a retry mended it.")
 @click.option("--since", metavar="WHEN", help="A span (7d, 12h) or a day (monday, 2026-03-29).")
 @click.option("-n", "--limit", type=click.IntRange(min=1, max=1_000), default=50, show_default=True)

@@ -11,6 +11,7 @@ import click
 
 from dotagent.cli.layout import Page
 from dotagent.cli.looking import Look, known, look, page, show, show_json
+from dotagent.cli.names import AGENT
 from dotagent.core.fit import clean, one_line
 from dotagent.core.model import DeliveryState, Severity
 from dotagent.core.moment import clock
@@ -37,7 +38,7 @@ WORDS = {
 
 @click.command()
 @click.option("-n", "--limit", type=click.IntRange(min=1), default=50, show_default=True)
-@click.option("--agent", metavar="AGENT", help="Only what is about this agent.")
+@click.option("--agent", metavar="AGENT", type=AGENT, help="Only what is about this agent.")
 @click.option("--json", "as_json", is_flag=True, help="Print the events as one JSON object.")
 def command(limit: int, agent: str | None, as_json: bool) -> int:
     """What happened, newest last, and how many were told.

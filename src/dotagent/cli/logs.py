@@ -14,6 +14,7 @@ from contextlib import ExitStack, closing
 import click
 
 from dotagent.cli.looking import Look, known, look
+from dotagent.cli.names import AGENT
 from dotagent.cli.screen import Pane
 from dotagent.core.errors import NotFound
 from dotagent.core.problems import quoted
@@ -29,7 +30,7 @@ LOOK_AGAIN_MS = 100
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", type=AGENT, required=False)
 @click.option("-n", "--lines", type=click.IntRange(min=0), help="How many lines (default: 50).")
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is printed from now on.")
 @click.option("--schedule", metavar="ID", help="Only the runs of this schedule.")

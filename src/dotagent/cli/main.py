@@ -38,6 +38,7 @@ COMMANDS = {
     "install": "let systemd or launchd run the daemon",
     "uninstall": "take it from them again",
     "doctor": "check manifests, configuration and home",
+    "completions": "let your shell complete commands and names",
     "audit": "verify the record",
 }
 """Every command, in the order of ``--help``: ``cli/<name>.py`` has it as ``command``."""

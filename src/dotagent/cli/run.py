@@ -12,14 +12,17 @@ from dotagent.cli import live
 from dotagent.cli.acting import act, environment
 from dotagent.cli.find_agent import find
 from dotagent.cli.live import Live
+from dotagent.cli.names import AGENT, SCHEDULE
 from dotagent.cli.screen import Screen
 from dotagent.core.model import AttemptKind
 from dotagent.system.signals import Signals
 
 
 @click.command()
-@click.argument("name")
-@click.option("--schedule", metavar="ID", help="Run as this schedule (default: the first).")
+@click.argument("name", type=AGENT)
+@click.option(
+    "--schedule", metavar="ID", type=SCHEDULE, help="Run as this schedule (default: the first)."
+)
 @click.option("--dry-run", is_flag=True, help="AGENT_DRY_RUN=true; no heartbeat, no agent log.")
 def command(name: str, schedule: str | None, dry_run: bool) -> int:
     """Try the agent NAME and watch it.

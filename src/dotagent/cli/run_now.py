@@ -19,6 +19,7 @@ from dotagent.cli.acting import Done, act, environment
 from dotagent.cli.find_agent import Found, find
 from dotagent.cli.layout import Page, page_for
 from dotagent.cli.live import Live
+from dotagent.cli.names import AGENT, SCHEDULE
 from dotagent.cli.screen import Screen
 from dotagent.core import exits
 from dotagent.core.decide import GOOD, Verdict
@@ -35,8 +36,10 @@ from dotagent.system.waiting import now
 
 
 @click.command()
-@click.argument("name")
-@click.option("--schedule", metavar="ID", help="Run as this schedule (default: the first).")
+@click.argument("name", type=AGENT)
+@click.option(
+    "--schedule", metavar="ID", type=SCHEDULE, help="Run as this schedule (default: the first)."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON, and no output.")
 def command(name: str, schedule: str | None, as_json: bool) -> int:
     """Run the agent NAME for real, now.

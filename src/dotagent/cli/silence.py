@@ -17,6 +17,7 @@ from dotagent import app
 from dotagent.cli.acting import act, environment
 from dotagent.cli.deliveries import ListFirst, follow, note
 from dotagent.cli.looking import Look, look, page, show
+from dotagent.cli.names import AGENT_OR_SCHEDULE
 from dotagent.core.errors import UsageError
 from dotagent.core.fit import one_line
 from dotagent.core.moment import when
@@ -51,7 +52,7 @@ def list_(ended: bool, as_json: bool) -> int:
 
 
 @command.command()
-@click.argument("name", metavar="AGENT[/SCHEDULE]")
+@click.argument("name", metavar="AGENT[/SCHEDULE]", type=AGENT_OR_SCHEDULE)
 @click.option("--for", "span", required=True, metavar="2h", help="How long; 31 days at most.")
 @click.option("--reason", required=True, metavar="TEXT", help="Stands in the record.")
 @click.option("--json", "as_json", is_flag=True)

@@ -27,6 +27,7 @@ from typing import Any
 import click
 
 from dotagent.cli.looking import Look, known, look, page, show, show_json
+from dotagent.cli.names import AGENT_OR_SCHEDULE
 from dotagent.cli.why_data import case_data, window_data
 from dotagent.cli.why_text import case_lines, day_lines
 from dotagent.core.case import Case, Standing, Window
@@ -38,7 +39,7 @@ from dotagent.store.reading import Reader
 
 
 @click.command()
-@click.argument("agent", metavar="AGENT[/SCHEDULE]")
+@click.argument("agent", metavar="AGENT[/SCHEDULE]", type=AGENT_OR_SCHEDULE)
 @click.argument("when", metavar="[WHEN]", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="Print sentence and evidence as JSON.")
 def command(agent: str, when: Sequence[str], as_json: bool) -> int:
