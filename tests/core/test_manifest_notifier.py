@@ -308,3 +308,22 @@ def test_no_secret_in_the_record() -> None:
     )
 
     assert "s3cret" not in repr(notifier)
+
+
+def test_a_template_is_checked() -> None:
+    """Where it is wrong stands with the file's line and its own."""
+    _, problems = read(
+        """
+        driver = "ntfy"
+        topic = "t"
+        template = '''
+        {{ agent }}
+        {{ agnet }}'''
+        """
+    )
+
+    (problem,) = problems
+    assert problem.fatal
+    assert "notifiers[0].template" == problem.path
+    assert 'line 2 of the template: "agnet" is not a field of templates' == problem.message
+    assert "agent" == problem.hint

@@ -375,3 +375,13 @@ async def test_notifier_removed_while_it_was_sent_to(home: Home) -> None:
 
     assert ("n", "attempt_failed", "pending", "503") == home.deliveries()[0]
     assert "f1" == home.value("SELECT fingerprint FROM deliveries")
+
+
+async def test_a_remark_stands_in_the_record(home: Home) -> None:
+    """What went otherwise than asked is said of a message that arrived, too."""
+    await home.adopt(agent())
+    await home.tell(Kind.GIVEN_UP)
+    (claim,) = await home.claim()
+    await home.answer(claim, remark="its template failed")
+
+    assert ("n", "given_up", "sent", "its template failed") == home.deliveries()[-1]

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
+from dotagent.core import template
 from dotagent.core.duration import HOUR_MS, SECOND_MS
 from dotagent.core.model import AGENT_EVENTS, Kind
 from dotagent.core.problems import Findings, child, nearest, one_of, quoted
@@ -132,6 +133,8 @@ def _notifier(
     common = {key: value for key, value in table.items() if key in shared}
     keys = salvage(common, _CommonKeys, path, findings)
     known = isinstance(table.get("driver"), str) and _known(keys.driver, drivers, path, findings)
+    if keys.template is not None:
+        _check_template(keys.template, path, findings)
     if known:
         _check_settings(keys.driver, own, drivers, path, findings)
     default = PLUGIN_TIMEOUT_MS if keys.driver == "plugin" else TIMEOUT_MS
@@ -150,6 +153,12 @@ def _notifier(
         template=keys.template,
         settings=_plain(own, path, findings),
     )
+
+
+def _check_template(text: str, path: str, findings: Findings) -> None:
+    for flaw in template.check(text):
+        message = f"line {flaw.line} of the template: {flaw.message}"
+        findings.wrong(child(path, "template"), message, flaw.hint)
 
 
 def _quiet(keys: _QuietKeys | None) -> QuietHours | None:

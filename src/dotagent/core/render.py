@@ -17,6 +17,9 @@ from dotagent.core.moment import clock
 
 Facts = Mapping[str, Any]
 
+REPEAT = " (may be a repeat)"
+"""Ends the line of a message that may have arrived already."""
+
 
 def render(
     event: Event,
@@ -38,7 +41,7 @@ def render(
         severity=event.severity,
         at=event.at,
         title=event.agent or "dotagent",
-        line=f"{line} (may be a repeat)" if doubtful else line,
+        line=f"{line}{REPEAT}" if doubtful else line,
         tail=tail,
         link=result.get("link"),
         legacy=_legacy(event, line, tail, stdout.text, stderr.text),

@@ -41,6 +41,7 @@ class Target:
     timeout_ms: int | None = None
     proxy: str | None = None
     ca_file: str | None = None
+    template: str | None = None
     purpose: str = "notify"
 
 
@@ -78,6 +79,7 @@ def of_notifiers(
                 timeout_ms=notifier.timeout_ms,
                 proxy=notifier.proxy,
                 ca_file=notifier.ca_file,
+                template=notifier.template,
             )
         )
     return targets

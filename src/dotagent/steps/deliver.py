@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from dotagent.core import template
 from dotagent.core.errors import DotagentError, StoreCorrupt
 from dotagent.core.model import Message, Outcome, RejectMessage, Retry, Skipped, Unknown
 from dotagent.core.render import render
@@ -38,13 +39,15 @@ class Result:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Try:
     """One try: its outcome, the fingerprint of the address really used, and for the record which
-    plugin it went through. ``gone``: there is no such notifier any more."""
+    plugin it went through. ``gone``: there is no such notifier any more. ``remark``: what
+    else the record should say."""
 
     outcome: Outcome
     address: str
     gone: str | None = None
     plugin: str | None = None
     purpose: str = "notify"
+    remark: str = ""
 
 
 async def deliver(
@@ -72,6 +75,7 @@ async def deliver(
             gone=tried.gone,
             plugin=tried.plugin,
             purpose=tried.purpose,
+            remark=tried.remark,
         )
     )
     return Result(claim=claim, outcome=tried.outcome, next=following)
@@ -82,7 +86,7 @@ async def _try(parts: Parts, catalogue: Catalogue, claim: Claim) -> _Try:
     if isinstance(target, str):
         outcome: Outcome = Skipped(why=f"notifier removed: {target}")
         return _Try(outcome=outcome, address=claim.fingerprint, gone=target)
-    message = _message(parts, claim)
+    message, remark = template.apply(_message(parts, claim), target.template, parts.actor.zone)
     settings, secrets = resolved(parts, target.settings)
     proxy, hidden = resolved(parts, {"proxy": target.proxy})
     target = replace(target, proxy=proxy["proxy"])
@@ -94,6 +98,7 @@ async def _try(parts: Parts, catalogue: Catalogue, claim: Claim) -> _Try:
         address=address_of(parts, target, settings),
         plugin=str(target.settings["name"]) if target.driver == PLUGIN else None,
         purpose=target.purpose,
+        remark=remark,
     )
 
 

@@ -31,10 +31,10 @@ def settle(
     gone: str | None = None,
     plugin: str | None = None,
     purpose: str = "notify",
+    remark: str = "",
 ) -> list[Claim]:
-    """Record what a send brought and what follows; returns what may go next. ``fingerprint`` is
-    that of the address really used; ``gone`` says that the notifier is no longer there. Where a
-    plugin was invoked, ``plugin`` is its short name and ``purpose`` its kind."""
+    """Record what a send brought; what may go next. ``fingerprint``: of the address really used;
+    ``gone``: the notifier is no longer there; ``remark``: stands beside the reason."""
     row = tx.one("SELECT * FROM deliveries WHERE id = ?", claimed.delivery_id)
     assert row is not None
     if row["state"] != DeliveryState.SENDING or row["tries"] != claimed.number:
@@ -53,10 +53,9 @@ def settle(
     goes_on_at = routing.follow(tx, claimed, fingerprint)
     touched = {fingerprint, row["fingerprint"], goes_on_at}
     if verdict.row == "again":
-        doubtful = row["doubtful"] or isinstance(outcome, Unknown)
-        _again(tx, row, verdict.why, verdict.plain, goes_on_at, doubtful)
+        _again(tx, row, verdict.why, verdict.plain, goes_on_at, isinstance(outcome, Unknown))
     else:
-        outbox.end(tx, now, row, verdict.row, verdict.why)
+        outbox.end(tx, now, row, verdict.row, "; ".join(filter(None, (verdict.why, remark))))
     if gone is not None:
         touched |= channels.removed(tx, actor, now, row, gone)
     touched |= channels.after(tx, actor, now, row, fingerprint, verdict, tried_at=tried_at)
@@ -130,7 +129,8 @@ def _note_arrived(tx: Tx, claimed: Claim, outcome: Outcome) -> None:
 def _again(tx: Tx, row: Row, why: str, plain: bool, fingerprint: str, doubtful: bool) -> None:
     tx.run(
         "UPDATE deliveries SET state = 'pending', epoch = NULL, suspect = 0, crashes = 0,"
-        " reason = ?, plain = max(plain, ?), doubtful = ?, fingerprint = ? WHERE id = ?",
+        " reason = ?, plain = max(plain, ?), doubtful = max(doubtful, ?), fingerprint = ?"
+        " WHERE id = ?",
         why,
         int(plain),
         int(doubtful),
