@@ -170,7 +170,7 @@ async def test_no_look_up_reads_a_whole_past(
     [
         "SELECT * FROM requests WHERE kind = 'run'",
         "SELECT max(at) FROM events",
-        "SELECT * FROM attempts WHERE window_id = 1",
+        "SELECT * FROM attempts WHERE epoch = 1",
         "SELECT d.* FROM events e JOIN deliveries d ON d.event_seq = e.seq WHERE d.name = 'x'",
         "SELECT * FROM windows WHERE agent = 'a' AND schedule = 's' AND state = 'waiting'",
         "SELECT * FROM deliveries WHERE state = 'pending' AND name = 'x'",

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dotagent.core.span import DAY_MS
-from dotagent.supervisor.logkeep import PACKING, keep, keep_all, remove
+from dotagent.supervisor.logkeep import PACKING, folders, keep, keep_all, remove
 
 NOW = 1_800_000_000_000
 DAYS = {"keep_ms": 14 * DAY_MS, "pack_ms": DAY_MS}
@@ -82,7 +82,7 @@ def test_a_log_that_nobody_writes_to_expires(tmp_path: Path) -> None:
     in use; removed with its folder."""
     write(tmp_path / "old" / "old.log", "x", 15)
     write(tmp_path / "new" / "new.log", "x", 13)
-    expired = list(keep_all(str(tmp_path), NOW, **DAYS))
+    expired = keep_all(str(tmp_path), folders(str(tmp_path)), now=NOW, **DAYS)
     for log in expired:
         remove(log)
 
@@ -95,5 +95,5 @@ def test_a_folder_that_cannot_be_read_is_left_for_tomorrow(tmp_path: Path, folde
     """No logs yet, or something else in their place."""
     (tmp_path / "file").touch()
 
-    assert [] == list(keep_all(str(tmp_path / folder), NOW, **DAYS))
+    assert [] == folders(str(tmp_path / folder))
     assert not keep(str(tmp_path / folder), "a.log", NOW, **DAYS)

@@ -19,6 +19,7 @@ from dotagent.core.errors import HomeError, StoreBusy
 from dotagent.engine.asked import Asked
 from dotagent.engine.recorder import Recorder
 from dotagent.engine.surroundings import Surroundings
+from dotagent.engine.upkeep import Upkeep
 from dotagent.ports import Clock
 from dotagent.steps.catalogue import Catalogue, Drivers
 from dotagent.steps.deliver import deliver
@@ -96,6 +97,7 @@ class Engine:
         self._surroundings = surroundings
         self._recorder = recorder
         self._asked = Asked(self)
+        self._upkeep = Upkeep()
         self._sending = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._poke = asyncio.Event()
@@ -174,6 +176,8 @@ class Engine:
             await self._surroundings.renew(self)
             await self._tell_of_the_record()
             await self._asked.look()
+            if self.mode.plan and not self.parts.trouble.waiting:
+                self._upkeep.look(self, self._surroundings.config)
             return await self._turn()
         except StoreBusy as error:
             self.parts.trouble.why = error.message
@@ -236,6 +240,7 @@ class Engine:
         """The earliest thing that time alone makes due. Where there is no room, an end makes it."""
         wakes = [self._surroundings.look_at]
         if self.mode.plan:
+            wakes.append(self._upkeep.due_at)
             wakes += [plan.next_look(tx), timely.next_wake(tx)]
             if self.room - started > 0:
                 wakes.append(windows.next_wake(tx))
@@ -310,6 +315,10 @@ class Engine:
     def _room_to_go_on(self) -> int:
         """What may be sent after a message that settles now."""
         return 0 if self._is_ending else max(SENDS_AT_ONCE - self._sending, 1)
+
+    def beside(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do this beside all else; a fault of it is ours."""
+        self._spawn(work)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

@@ -38,6 +38,17 @@ def running(reader: Reader) -> dict[str, tuple[str, str]]:
     return {row["name"]: (row["path"], row["sha256"]) for row in rows}
 
 
+def agent_names(reader: Reader) -> list[str]:
+    """Every agent that is known, gone or not."""
+    return [row["name"] for row in reader.execute("SELECT name FROM agents")]
+
+
+def fact(reader: Reader, name: str) -> str | None:
+    """A remembered fact."""
+    row = reader.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+    return None if row is None else str(row["value"])
+
+
 def agent(reader: Reader, name: str) -> Row | None:
     """The agent's row (``path``, ``sha256``, ``gone_at``), gone or not."""
     row: Row | None = reader.execute("SELECT * FROM agents WHERE name = ?", (name,)).fetchone()

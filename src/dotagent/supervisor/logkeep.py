@@ -10,7 +10,7 @@ from __future__ import annotations
 import gzip
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Sequence
 from contextlib import suppress
 
 from dotagent.core.pieces import PACKED, Piece, expired, in_order, to_pack
@@ -36,13 +36,15 @@ def keep(folder: str, log: str, now: int, *, keep_ms: int, pack_ms: int) -> bool
     return False
 
 
-def keep_all(logs: str, now: int, *, keep_ms: int, pack_ms: int) -> Iterator[str]:
-    """The same for every agent's folder in ``logs``; yields logs that have expired themselves, for
-    the caller to remove if nobody writes to them."""
-    for name in sorted(_folders(logs)):
+def keep_all(logs: str, names: Sequence[str], *, now: int, keep_ms: int, pack_ms: int) -> list[str]:
+    """The same for the agents of these ``names``; logs that have expired themselves, for the caller
+    to remove if nobody writes to them."""
+    expired = []
+    for name in names:
         folder = os.path.join(logs, name)
         if keep(folder, f"{name}.log", now, keep_ms=keep_ms, pack_ms=pack_ms):
-            yield os.path.join(folder, f"{name}.log")
+            expired.append(os.path.join(folder, f"{name}.log"))
+    return expired
 
 
 def remove(log: str) -> None:
@@ -52,10 +54,11 @@ def remove(log: str) -> None:
         os.rmdir(os.path.dirname(log))
 
 
-def _folders(logs: str) -> list[str]:
+def folders(logs: str) -> list[str]:
+    """The agents that have left a log, in order; none where the folder cannot be read."""
     try:
         with os.scandir(logs) as entries:
-            return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+            return sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
     except OSError:
         return []
 

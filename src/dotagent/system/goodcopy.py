@@ -8,12 +8,14 @@ one before it stays until there is a third, for whoever was told of it and has n
 from __future__ import annotations
 
 import os
+from collections.abc import Set
 from contextlib import suppress
 
 from dotagent.core.errors import HomeError
 from dotagent.system import files
 
 BEFORE = ".before"
+ENDING = ".toml"
 
 
 def write(path: str, data: bytes) -> None:
@@ -48,3 +50,17 @@ def forget(path: str) -> bool:
     """Remove the good copies of what is wanted no more; whether there was one."""
     files.remove_if_there(path + BEFORE)
     return files.remove_if_there(path)
+
+
+def sweep(folder: str, agents: Set[str], before_at: int) -> None:
+    """Forget the copies of agents that nobody knows any more, as far as they are older than
+    ``before_at``: a younger one may be about to be adopted. Raises ``OSError``."""
+    with os.scandir(folder) as entries:
+        found = [entry for entry in entries if entry.is_file(follow_symlinks=False)]
+    for entry in found:
+        name = entry.name.removesuffix(BEFORE)
+        if not name.endswith(ENDING) or name.removesuffix(ENDING) in agents:
+            continue
+        with suppress(FileNotFoundError):
+            if entry.stat().st_mtime_ns < before_at * 1_000_000:
+                os.unlink(entry.path)

@@ -180,6 +180,7 @@ CREATE UNIQUE INDEX attempts_number ON attempts (window_id, number)
   WHERE window_id IS NOT NULL AND coalesce(verdict, '') != 'interrupted';
 -- The run lock (rules R6): no two attempts of one schedule overlap.
 CREATE UNIQUE INDEX attempts_open ON attempts (agent, schedule) WHERE ended_at IS NULL;
+CREATE INDEX attempts_window ON attempts (window_id);
 CREATE INDEX attempts_history ON attempts (agent, schedule, id);
 CREATE INDEX attempts_manual ON attempts (id) WHERE kind = 'manual';
 

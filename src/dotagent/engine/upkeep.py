@@ -1,0 +1,109 @@
+"""The daily upkeep: what is kept no longer goes, old logs are compressed, leftovers are swept.
+
+Once a day, remembered in the store, so that neither a restart nor a day asleep changes that. In
+small steps beside everything else: no commit and no start waits for it, a stop ends it at once and
+the next daemon goes on. Invariant: it is the only thing that wakes an idle daemon.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+from dotagent.core.config import Config
+from dotagent.core.errors import StoreBusy
+from dotagent.core.span import DAY_MS, HOUR_MS
+from dotagent.steps.parts import Parts
+from dotagent.store import facts, look, retention
+from dotagent.store.retention import Place
+from dotagent.supervisor import logkeep
+from dotagent.system import goodcopy, leftovers
+
+if TYPE_CHECKING:
+    from dotagent.engine.embedded import Engine
+
+FACT = "upkeep_at"
+FOLDERS = 50
+"""Agents whose logs are looked at in one step."""
+
+
+class Upkeep:
+    """``look`` once a turn; ``due_at`` is when it wants to be looked at again."""
+
+    def __init__(self) -> None:
+        self.due_at: int | None = None
+        self._is_under_way = False
+
+    def look(self, engine: Engine, config: Config) -> None:
+        """Begin, if it is time."""
+        parts = engine.parts
+        now = parts.clock.now()
+        if self.due_at is None:
+            self.due_at = _next(look.fact(parts.reader, FACT), now)
+        if self._is_under_way or now < self.due_at <= now + DAY_MS:
+            return
+        self._is_under_way = True
+        self.due_at = now + DAY_MS
+        engine.beside(self._run(parts, config, lambda: engine.stopping))
+
+    async def _run(self, parts: Parts, config: Config, is_stopped: Callable[[], bool]) -> None:
+        now = parts.clock.now()
+        try:
+            await _prune(parts, config, now, is_stopped)
+            await _files(parts, config, now, is_stopped)
+            if not is_stopped():
+                await parts.store.write(lambda tx: facts.remember(tx, FACT, str(now)))
+        except StoreBusy:
+            self.due_at = now + HOUR_MS
+        finally:
+            self._is_under_way = False
+
+
+def _next(last: str | None, now: int) -> int:
+    """A day after the last one; a stamp of the future was made by a wrong clock."""
+    at = int(last) if last is not None and last.isdecimal() else 0
+    return at + DAY_MS if at <= now else now
+
+
+async def _prune(parts: Parts, config: Config, now: int, is_stopped: Callable[[], bool]) -> None:
+    kept = config.retention
+    limits = retention.until(now, history_ms=kept.history_ms, messages_ms=kept.messages_ms)
+    place: Place | None = Place()
+    while place is not None and not is_stopped():
+        place = await parts.store.write(partial(retention.prune, limits=limits, place=place))
+
+
+async def _files(parts: Parts, config: Config, now: int, is_stopped: Callable[[], bool]) -> None:
+    """Logs, then what nobody refers to any more. Each step in a thread: a disk may be slow."""
+    paths, kept = parts.paths, config.logging
+    keep = partial(
+        logkeep.keep_all,
+        paths.agent_logs,
+        now=now,
+        keep_ms=kept.per_agent_retention_ms,
+        pack_ms=kept.compress_after_ms,
+    )
+    names = await asyncio.to_thread(logkeep.folders, paths.agent_logs)
+    for begin in range(0, len(names), FOLDERS):
+        if is_stopped():
+            return
+        chunk = names[begin : begin + FOLDERS]
+        for log in await asyncio.to_thread(keep, chunk):
+            if not parts.spawner.writes_to(log):  # on the loop: nothing begins to, meanwhile
+                logkeep.remove(log)
+    await asyncio.to_thread(
+        logkeep.keep,
+        paths.daemon_logs,
+        "dotagent.log",
+        now,
+        keep_ms=kept.retention_ms,
+        pack_ms=kept.compress_after_ms,
+    )
+    agents = frozenset(look.agent_names(parts.reader))
+    with suppress(OSError):
+        await asyncio.to_thread(goodcopy.sweep, paths.manifests, agents, now - DAY_MS)
+        history_at = now - config.retention.history_ms
+        await asyncio.to_thread(leftovers.sweep, paths, agents, now - HOUR_MS, history_at)
