@@ -28,6 +28,7 @@ from dotagent.engine.embedded import Engine, Mode, Unfinished
 from dotagent.engine.recorder import Recorder
 from dotagent.engine.surroundings import Surroundings
 from dotagent.engine.watching import Watching
+from dotagent.plugins.client import Answer
 from dotagent.plugins.find import search_dirs
 from dotagent.plugins.sender import Config as PluginConfig
 from dotagent.plugins.sender import PluginSender
@@ -39,6 +40,7 @@ from dotagent.steps.configure import read as read_config
 from dotagent.steps.faults import fault
 from dotagent.steps.greet import First, greet
 from dotagent.steps.parts import Parts
+from dotagent.steps.plugin_call import keep_words
 from dotagent.steps.recover import recover
 from dotagent.steps.secrecy import all_values
 from dotagent.store import damage, database, look
@@ -237,7 +239,7 @@ async def _engine(
                 daemon = (__version__, me.pid) if is_daemon else None
                 first = First(standing=recorder.check(), anew=anew, daemon=daemon)
                 await _first_words(engine, env, first)
-                await recover(parts, me.boot_id)
+                await recover(parts, engine.folders, me.boot_id)
                 yield engine
                 reason = engine.stopped_by if is_daemon else None
                 await tenure.end(store, actor, clock, reason=reason, synced=recorder.written)
@@ -365,8 +367,13 @@ def _parts(
     reader = store.read()
     home_id, home_key = look.home(reader)
     user_home = inherited.get("HOME", "")
-    plugins = PluginSender(speak, search_dirs(inherited, user_home, paths.home), inherited)
-    return Parts(
+    dirs = search_dirs(inherited, user_home, paths.home)
+
+    async def heard(name: str, what: str, answer: Answer) -> None:
+        await keep_words(parts, name, what, answer)
+
+    plugins = PluginSender(speak, dirs, inherited, heard)
+    parts = Parts(
         paths=paths,
         clock=clock,
         store=store,
@@ -382,3 +389,4 @@ def _parts(
         environment=inherited,
         user_home=user_home,
     )
+    return parts

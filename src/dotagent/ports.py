@@ -67,6 +67,8 @@ class Order:
     result_path: str | None = None
     tee: tuple[str, str] | None = None
     """Files that also receive stdout and stderr as they come (for a person who watches)."""
+    output_path: str | None = None
+    """A file that also receives stdout, for the plugins that are told of this attempt."""
     redactor: Redactor = field(default_factory=lambda: Redactor(()))
 
 
@@ -227,7 +229,11 @@ class Parcel:
     proxy: str | None = field(default=None, repr=False)
     ca_file: str | None = None
     secrets: tuple[str, ...] = field(default=(), repr=False)
-    """Resolved secret values; they must appear in no outcome and no log."""
+    """Secret values that must appear in no outcome and no log."""
+    env: Mapping[str, str] | None = field(default=None, repr=False)
+    """What a plugin inherits, where that is less than everybody's."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """What a plugin is told besides (product §8)."""
     plain: bool = False
     """True for the plainer rendering after a ``RejectMessage``."""
     previous: str | None = None

@@ -302,7 +302,7 @@ def test_what_this_version_lacks_is_a_warning(home: Path) -> None:
     said = doctor(home)
 
     assert 0 == said.status
-    assert {("notifiers[0].driver", False), ("security", False)} == {
+    assert {("notifiers[0].driver", False), ("security.network", False)} == {
         (key, error) for _, _, key, error in said.places
     }
 

@@ -102,7 +102,7 @@ async def test_an_agent_that_was_stopped_before_it_began_never_begins(tmp_path: 
         attempt = Attempt(made.parts, await claimed(made))
         attempt.stop("SIGTERM")
         await attempt.perform(made.engine.catalogue, None, room=lambda: 1)
-        await attempt.tidy()
+        await made.engine.folders.after(made.parts, attempt.run.attempt_id, attempt.run.marker)
 
     assert ["interrupted: SIGTERM"] == made.values("SELECT words FROM attempts")
     assert not began.exists()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dotagent.plugins.find import Found, Missing, find, search_dirs
+from dotagent.plugins.find import OWN_DIR, Found, Missing, find, search_dirs
 from tests.plugins.scripts import bash, write
 from tests.support.system import require_private_group, require_root
 
@@ -28,7 +28,8 @@ def refusals(found: Found | Missing) -> list[tuple[str, str]]:
 
 
 def test_order_of_folders() -> None:
-    """The named folders come first, then the home's, the user's, the machine's, then PATH."""
+    """The named folders come first, then the home's, the user's, the machine's, then PATH,
+    and at last where the plugins lie that come with dotagent."""
     env = {"DOTAGENT_PLUGIN_PATH": "/a::/b", "PATH": "/usr/bin:/bin"}
 
     assert search_dirs(env, "/home/u", "/srv/dot") == (
@@ -39,6 +40,7 @@ def test_order_of_folders() -> None:
         "/usr/local/lib/dotagent/plugins",
         "/usr/bin",
         "/bin",
+        OWN_DIR,
     )
 
 
@@ -51,6 +53,7 @@ def test_each_folder_once() -> None:
         "/home/u/.config/dotagent/plugins",
         "/usr/local/lib/dotagent/plugins",
         "/bin",
+        OWN_DIR,
     )
 
 
@@ -58,14 +61,14 @@ def test_no_home_and_no_environment() -> None:
     """Without a user's home and without variables the rest is still searched."""
     dirs = search_dirs({}, "", "/srv/dot")
 
-    assert dirs == ("/srv/dot/plugins", "/usr/local/lib/dotagent/plugins")
+    assert dirs == ("/srv/dot/plugins", "/usr/local/lib/dotagent/plugins", OWN_DIR)
 
 
 def test_path_elements_that_depend_on_the_current_folder_are_left_out() -> None:
     """Empty and relative elements of PATH never make the daemon's folder a place for plugins."""
     dirs = search_dirs({"PATH": ":bin:.:/bin:"}, "", "/h")
 
-    assert dirs == ("/h/plugins", "/usr/local/lib/dotagent/plugins", "/bin")
+    assert dirs == ("/h/plugins", "/usr/local/lib/dotagent/plugins", "/bin", OWN_DIR)
 
 
 def test_the_first_folder_wins(tmp_path: Path) -> None:

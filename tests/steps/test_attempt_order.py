@@ -21,4 +21,4 @@ def test_restrictions_that_are_required_fail_closed(
     done = run(tmp_path, "run-now", "careful")
 
     assert (status, ran) == (done.returncode, (folder / "ran").exists())
-    assert ran or "cannot enforce" in done.stdout + done.stderr
+    assert ran or "cannot be enforced" in done.stdout + done.stderr

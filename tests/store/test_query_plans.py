@@ -37,6 +37,7 @@ OF_THE_OPEN = {
     "deliveries_order",
     "deliveries_overdue",
     "deliveries_sending",
+    "deliveries_to_plugins",
     "outages_open",
     "pauses_open",
     "pauses_until",

@@ -22,6 +22,7 @@ PACKAGES = {
     "fish": "fish",
     "systemd-analyze": "systemd",
     "zsh": "zsh",
+    "cc": "build-essential",
 }
 """Program to the Debian package that brings it; ``scripts/system-packages`` installs these."""
 

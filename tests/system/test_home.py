@@ -29,6 +29,7 @@ def test_a_new_home_has_all_its_folders_and_no_files(tmp_path: Path) -> None:
         "logs",
         "logs/agents",
         "logs/daemon",
+        "logs/plugins",
         "state",
         "state/agents",
         "state/manifests",

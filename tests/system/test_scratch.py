@@ -22,19 +22,43 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_folder_is_fresh_and_private() -> None:
-    """Two attempts never share one, and nobody else can look into it."""
+    """Two attempts never share one, nobody else can look into it, and the part of it that is
+    the agent's is empty."""
     one, other = scratch.make("home-1"), scratch.make("home-1")
 
     assert one != other
-    assert stat.S_IMODE(os.stat(one).st_mode) == 0o700
+    assert stat.S_IMODE(os.stat(one.folder).st_mode) == 0o700
+    assert [] == os.listdir(one.tmp)
+
+
+def test_a_folder_is_found_again_by_its_marker() -> None:
+    """Whoever is told of the attempt later finds it, and no other attempt's."""
+    made, longer = scratch.make("home-1"), scratch.make("home-11")
+
+    assert (made, longer, None) == tuple(scratch.of(f"home-{n}") for n in (1, 11, 2))
+    scratch.remove("home-1")
+    assert (None, longer) == (scratch.of("home-1"), scratch.of("home-11"))
 
 
 def test_a_sweep_takes_what_the_home_left_and_nothing_else() -> None:
-    """All attempts of one home, and none of another whose name begins alike."""
+    """All attempts of one home but those that are kept, and none of another whose name begins
+    alike."""
     mine = [scratch.make("home-1"), scratch.make("home-11")]
-    others = [scratch.make("home2-1"), scratch.make("else-1")]
-    (Path(mine[0]) / "left").write_text("x")
+    others = [scratch.make("home2-1"), scratch.make("else-1"), scratch.make("home-7")]
+    (Path(mine[0].tmp) / "left").write_text("x")
+    scratch.sweep("home", keep=["home-7"])
+
+    assert not any(os.path.exists(one.folder) for one in mine)
+    assert all(os.path.isdir(other.folder) for other in others)
+
+
+def test_a_link_that_somebody_put_there_is_not_followed(tmp_path: Path) -> None:
+    """In a shared folder anybody can make a name: it is neither used nor emptied."""
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "file").write_text("x")
+    (tmp_path / "dotagent-home-1-x").symlink_to(precious)
     scratch.sweep("home")
 
-    assert not any(os.path.exists(one) for one in mine)
-    assert all(os.path.isdir(other) for other in others)
+    assert scratch.of("home-1") is None
+    assert (precious / "file").exists()

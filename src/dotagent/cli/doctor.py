@@ -2,7 +2,7 @@
 
 With ``--json``, one object: ``ok``, ``agents``, ``errors``, ``warnings``, ``notes``, and
 ``problems``: ``file``, ``line``, ``key``, ``error`` (false for a warning), ``message``, ``hint``.
-What is not known is null. Invariant: nothing is written, anywhere.
+What is not known is null. Invariant: we write nothing, anywhere.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import click
 
 from dotagent.cli import doctor_files as files
-from dotagent.cli.doctor_agent import World
 from dotagent.cli.doctor_home import Home, examine
 from dotagent.cli.doctor_service import check_service, unheard
+from dotagent.cli.doctor_plugins import World, ask
 from dotagent.cli.layout import plain
 from dotagent.cli.looking import page, show, show_json
 from dotagent.core.model import Problem
@@ -54,7 +54,8 @@ def command(strict: bool, as_json: bool) -> int:
     """Check every manifest, config.toml, the secrets and the home; exit 1 if something is wrong.
 
     The files are read as they are now, also those that no daemon has seen yet; ./agents is looked
-    into too. Nothing is run, sent or written.
+    into too. Plugins are asked about their settings, and 1Password for its secrets; no agent is
+    run, nothing is sent or written.
     """
     report = _examine(dict(os.environ))
     bad = report.errors > 0 or (strict and report.warnings > 0)
@@ -70,10 +71,11 @@ def _examine(env: Mapping[str, str]) -> Report:
     reading = files.read_config(paths)
     manager = service.manager(env, sys.platform)
     loaded = secrets.load(paths, reading.config.secrets_file or "", found.daemon_env)
+    fetched, unfetched = files.fetch(loaded, found.agents_env)
     world = World(
         agents_env=found.agents_env,
         shell_env=env,
-        secrets=loaded.values,
+        secrets={**loaded.values, **fetched},
         secrets_path=loaded.path,
         plugin_dirs=search_dirs(found.agents_env, found.agents_env.get("HOME", ""), paths.home),
     )
@@ -81,9 +83,11 @@ def _examine(env: Mapping[str, str]) -> Report:
     here = _here()
     roots = tuple(dict.fromkeys([*scheduled, *discovery.roots(env, paths.agents, here)]))
     manifests, refused = files.read_all(roots, scheduled)
+    world = replace(world, faults=ask(files.uses(manifests, reading), world))
     problems = [
         *files.judge_config(reading, paths, world),
         *files.judge_secrets(loaded),
+        *unfetched,
         *refused,
         *files.lost(roots, found.known, paths, here),
         *files.judge(manifests, paths, found.known, world, scheduled),

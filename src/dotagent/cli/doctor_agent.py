@@ -1,7 +1,8 @@
-"""What a good manifest refers to and what is not there: commands, folders, secrets, plugins.
+"""What a good manifest refers to and what is not there: commands, folders, secrets, settings.
 
-Looks and never runs anything. Every finding is a ``Problem`` with its key path; lines and file are
-the caller's. Invariant: no value of a secret appears in a finding.
+Looks and never runs anything; plugins are ``doctor_plugins``' matter. Every finding is a
+``Problem`` with its key path; lines and file are the caller's. Invariant: no value of a secret
+appears in a finding.
 """
 
 from __future__ import annotations
@@ -10,34 +11,18 @@ import os
 import shlex
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
+from dotagent.cli.doctor_plugins import World, judge, resolved, uses_of, uses_of_notifiers
 from dotagent.core.errors import UsageError
-from dotagent.core.manifest import Hook, Manifest, Notifier
+from dotagent.core.manifest import Hook, Manifest, Notifier, Security
 from dotagent.core.model import NotStarted, Problem
 from dotagent.core.problems import child
+from dotagent.core.restrict import refused_command, unheld
 from dotagent.core.secret import Unresolved, references, resolve
 from dotagent.core.structure import structure
 from dotagent.drivers.kit import registry
-from dotagent.plugins import find as plugins
 from dotagent.supervisor import launch
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class World:
-    """What agents meet when they run, and what this shell has instead. ``agents_env``: what they
-    inherit; ``secrets``: those that are loaded, kept in ``secrets_path``."""
-
-    agents_env: Mapping[str, str] = field(repr=False)
-    shell_env: Mapping[str, str] = field(repr=False)
-    secrets: Mapping[str, str] = field(repr=False)
-    secrets_path: str
-    plugin_dirs: tuple[str, ...]
-
-    def lookup(self, name: str) -> str | None:
-        """A ``${NAME}`` of a notifier: the secrets, then the environment (product §5)."""
-        return self.secrets.get(name) or self.agents_env.get(name)
 
 
 def check_agent(manifest: Manifest, folder: str, world: World) -> list[Problem]:
@@ -45,11 +30,26 @@ def check_agent(manifest: Manifest, folder: str, world: World) -> list[Problem]:
     found = [*check_command(manifest, folder, world), *_secrets(manifest, world)]
     for section in ("preflight", "on_success", "on_failure"):
         found += _hooks(section, getattr(manifest, section), world)
-    found += check_notifiers(manifest.notifiers, world)
-    if manifest.security.explicit:
-        message = "this version does not enforce it: nothing is held back"
-        found.append(Problem(path="security", message=message, fatal=False))
+    found += judge(uses_of(manifest), world)
+    found += _settings_of(manifest.notifiers, world)
+    found += _security(manifest, folder)
     return found
+
+
+def _security(manifest: Manifest, folder: str) -> Iterator[Problem]:
+    """What ``[security]`` would keep from starting, and what nobody here holds back."""
+    security, run = manifest.security, manifest.run
+    refusal = refused_command(security, run.command, os.path.join(folder, run.working_dir or ""))
+    if refusal is not None:
+        yield Problem(path="run.command", message=f"it never starts: {refusal}")
+    for key in unheld(security):
+        required = security.enforce == "require"
+        message = "this version cannot hold that back"
+        hint = None
+        if required:
+            message = f'{message}, and enforce = "require" asks for it: no attempt starts'
+            hint = 'take the restriction out, or write enforce = "warn"'
+        yield Problem(path=child("security", key), message=message, hint=hint, fatal=required)
 
 
 # ----------------------------------------------------------------------------------- the command
@@ -114,37 +114,28 @@ def _secrets(manifest: Manifest, world: World) -> Iterator[Problem]:
 
 def _hooks(section: str, hooks: Sequence[Hook], world: World) -> Iterator[Problem]:
     for at, hook in enumerate(hooks):
-        yield from _plugin(child(child(section, at), "plugin"), hook.plugin, world)
-
-
-def _plugin(path: str, name: str, world: World) -> Iterator[Problem]:
-    found = plugins.find(name, world.plugin_dirs)
-    if isinstance(found, plugins.Missing):
-        yield Problem(path=path, message=found.why)
-    for refused in found.refused if isinstance(found, plugins.Found) else ():
-        message = f"{refused.path} is passed over: it {refused.why}"
-        yield Problem(path=path, message=message, fatal=False)
+        yield from _unset(hook.config, child(child(section, at), "config"), world)
 
 
 # ------------------------------------------------------------------------------------- notifiers
 
 
 def check_notifiers(notifiers: Sequence[Notifier], world: World) -> list[Problem]:
-    """What the notifiers of a manifest or of config.toml could not send with. A disabled one may
-    be unfinished."""
-    found: list[Problem] = []
+    """What the notifiers of config.toml could not send with."""
+    uses = uses_of_notifiers(notifiers, Security())
+    return [*judge(uses, world), *_settings_of(notifiers, world)]
+
+
+def _settings_of(notifiers: Sequence[Notifier], world: World) -> Iterator[Problem]:
+    """What is wrong with the settings. A disabled notifier may be unfinished."""
     for at, notifier in enumerate(notifiers):
         if notifier.enabled:
-            found += _notifier(notifier, child("notifiers", at), world)
-    return found
+            yield from _notifier(notifier, child("notifiers", at), world)
 
 
 def _notifier(notifier: Notifier, path: str, world: World) -> Iterator[Problem]:
     unset = [*_unset(notifier.settings, path, world)]
     yield from unset
-    name = notifier.settings.get("name")
-    if notifier.driver == "plugin" and isinstance(name, str) and not references(name):
-        yield from _plugin(child(path, "name"), name, world)
     if not unset and _refers(notifier.settings):
         yield from _settings(notifier, path, world)
     if notifier.ca_file is not None and not os.path.isfile(notifier.ca_file):
@@ -190,15 +181,5 @@ def _settings(notifier: Notifier, path: str, world: World) -> Iterator[Problem]:
         yield Problem(path=child(path, "driver"), message=error.message, hint=error.hint)
         return
     if driver is not None:
-        _, problems = structure(_resolved(notifier.settings, world), driver.config, path)
+        _, problems = structure(resolved(notifier.settings, world), driver.config, path)
         yield from (problem for problem in problems if problem.fatal)
-
-
-def _resolved(value: Any, world: World) -> Any:
-    if isinstance(value, str):
-        return resolve(value, world.lookup)
-    if isinstance(value, Mapping):
-        return {key: _resolved(inner, world) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_resolved(inner, world) for inner in value]
-    return value

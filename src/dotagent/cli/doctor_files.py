@@ -6,21 +6,24 @@ between equal names. Writes nothing.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dotagent import app
-from dotagent.cli.doctor_agent import World, check_agent, check_notifiers
+from dotagent.cli.doctor_agent import check_agent, check_notifiers
+from dotagent.cli.doctor_plugins import Use, World, uses_of, uses_of_notifiers
 from dotagent.core import toml
 from dotagent.core.config import Config
 from dotagent.core.errors import HomeError
-from dotagent.core.manifest import Manifest, read_manifest
+from dotagent.core.manifest import Manifest, Security, read_manifest
 from dotagent.core.model import Problem
 from dotagent.core.problems import quoted
-from dotagent.steps import configure
+from dotagent.steps import configure, vault
 from dotagent.store.checkup import Known
+from dotagent.supervisor.speak import speak
 from dotagent.system import discovery, goodcopy
 from dotagent.system.discovery import Candidate
 from dotagent.system.paths import Paths
@@ -187,3 +190,37 @@ def judge_secrets(secrets: Secrets) -> Iterator[Problem]:
         yield _short(problem)
     for warning in secrets.warnings:
         yield _short(Problem(path="", file=secrets.path, message=warning, fatal=False))
+
+
+def fetch(secrets: Secrets, env: Mapping[str, str]) -> tuple[dict[str, str], list[Problem]]:
+    """The secrets that 1Password keeps, and those that it does not give."""
+    if not secrets.references:
+        return {}, []
+    found = asyncio.run(_fetch(secrets.references, env))
+    problems = [
+        Problem(path=name, file=secrets.path, message=str(value), fatal=False)
+        for name, value in found.items()
+        if not isinstance(value, str)
+    ]
+    return {name: value for name, value in found.items() if isinstance(value, str)}, problems
+
+
+async def _fetch(
+    references: Mapping[str, str], env: Mapping[str, str]
+) -> dict[str, str | Exception]:
+    slots = asyncio.Semaphore(vault.AT_ONCE)
+
+    async def one(reference: str) -> str | Exception:
+        async with slots:
+            return await vault.fetch(speak, env, reference)
+
+    found = await asyncio.gather(*(one(reference) for reference in references.values()))
+    return dict(zip(references, found, strict=True))
+
+
+def uses(files: Iterable[File], reading: configure.Reading) -> Iterator[Use]:
+    """Every use of a plugin, in every good manifest of an enabled agent and in config.toml."""
+    for file in files:
+        if file.manifest is not None and file.manifest.agent.enabled:
+            yield from uses_of(file.manifest)
+    yield from uses_of_notifiers(reading.config.notifiers, Security())

@@ -28,8 +28,9 @@ from dotagent.core.when import (
 )
 
 MAX_ATTEMPTS = 3
-MOST_ATTEMPTS = 1_000_000
-"""What is beyond means "for ever" and is cut here: the store cannot hold any number."""
+MOST_ATTEMPTS = 1_000
+"""What is beyond is cut here: nothing is tried for ever, whatever a manifest says."""
+LONGEST_BACKOFF_MS = 7 * DAY_MS
 BACKOFF_MS = (5 * MINUTE_MS, 15 * MINUTE_MS, 30 * MINUTE_MS)
 STALE_AFTER_MS = 120 * MINUTE_MS
 
@@ -108,20 +109,27 @@ class Tries:
 def read_defaults(table: Mapping[str, Any], findings: Findings) -> Tries:
     """``[defaults]``."""
     _refuse_synonyms(table, "defaults", findings)
-    return _tries(salvage(table, _TryKeys, "defaults", findings))
+    return _tries(salvage(table, _TryKeys, "defaults", findings), "defaults", findings)
 
 
-def _tries(keys: _TryKeys) -> Tries:
+def _tries(keys: _TryKeys, path: str, findings: Findings) -> Tries:
+    """Cut to the hard limits, with a word: dotagent 0.1.x takes any number."""
     attempts = keys.max_attempts
     if attempts is None and keys.max_retries is not None:
         attempts = max(keys.max_retries, 1)
-    if attempts is not None:
-        attempts = min(attempts, MOST_ATTEMPTS)
+    if attempts is not None and attempts > MOST_ATTEMPTS:
+        name = "max_attempts" if keys.max_attempts is not None else "max_retries"
+        findings.warn(child(path, name), f"more than {MOST_ATTEMPTS:,} attempts are never made")
+        attempts = MOST_ATTEMPTS
     stale = keys.stale_after
     if stale is None and keys.stale_after_minutes is not None:
         # 0.1.x counts whole minutes and calls stale what is later than this many: 0 is one minute.
         stale = max(keys.stale_after_minutes, MINUTE_MS)
     backoff = keys.retry_backoff if keys.retry_backoff is not None else keys.retry_backoff_minutes
+    if backoff is not None and any(wait > LONGEST_BACKOFF_MS for wait in backoff):
+        name = "retry_backoff" if keys.retry_backoff is not None else "retry_backoff_minutes"
+        findings.warn(child(path, name), f"no wait is longer than {span_text(LONGEST_BACKOFF_MS)}")
+        backoff = tuple(min(wait, LONGEST_BACKOFF_MS) for wait in backoff)
     return Tries(max_attempts=attempts, backoff_ms=backoff, stale_after_ms=stale)
 
 
@@ -169,7 +177,7 @@ def _schedule(
     keys = salvage(table, _ScheduleKeys, path, findings)
     _refuse_synonyms(table, path, findings)
     when = _When(table, keys, path, findings).read()
-    own = _tries(keys)
+    own = _tries(keys, path, findings)
     stale = own.stale_after_ms if own.stale_after_ms is not None else defaults.stale_after_ms
     backoff = own.backoff_ms if own.backoff_ms is not None else defaults.backoff_ms
     if when is None:

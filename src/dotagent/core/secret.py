@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable
-from urllib.parse import quote, quote_plus
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
 from dotagent.core.errors import DotagentError
 
@@ -81,6 +82,61 @@ def resolve(text: str, lookup: Callable[[str], str | None]) -> str:
 def references(text: str) -> tuple[str, ...]:
     """The names that ``text`` refers to, each once, in order. Malformed ones are ``resolve``'s."""
     return tuple(dict.fromkeys(m["name"] for m in _REFERENCE.finditer(text) if m["name"]))
+
+
+# -------------------------------------------------------------------------- what else is secret
+
+_SHORTEST_PART = 8
+_LONGEST_WORD = 15
+"""A path holds words like ``services`` as well; a part without a digit counts only beyond this."""
+
+_TELLING = re.compile(
+    r"token|secret|passw|passphrase|api_?key|private_?key|access_?key|credential|webhook|auth_?key",
+    re.IGNORECASE,
+)
+
+
+def pieces(value: str) -> Iterator[str]:
+    """A secret value and, where it is an address, every part of it that may be secret, encoded or
+    not; its host is not, for reasons name it."""
+    yield value
+    yield from (word for word in value.split() if _is_telling(word))  # as in "Bearer …"
+    if "://" not in value:
+        return
+    try:
+        address = urlsplit(value)
+        user, password = address.username or "", address.password or ""
+    except ValueError:
+        return
+    found = [user, password, address.path, address.query]
+    found += [text for _, text in parse_qsl(address.query)]
+    found += [part for part in address.path.split("/") if _is_telling(part)]
+    for piece in found:
+        yield from (piece, unquote(piece))
+
+
+def _is_telling(part: str) -> bool:
+    has_digit = any(char.isdigit() for char in part)
+    return len(part) > _LONGEST_WORD or (len(part) >= _SHORTEST_PART and has_digit)
+
+
+def named_as_secret(values: Mapping[str, Any]) -> Iterator[str]:
+    """The texts, at any depth, whose names say that they are secret: ``api_key``, ``TOKEN``. A path
+    or a short word under such a name is none."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from named_as_secret(value)
+        elif isinstance(value, list | tuple):
+            for each in value:
+                yield from named_as_secret({name: each})
+        elif _is_secret(name, value):
+            yield value
+
+
+def _is_secret(name: str, value: Any) -> bool:
+    if not isinstance(value, str) or len(value) < _SHORTEST_PART or value.startswith(("/", "~")):
+        return False
+    return _TELLING.search(name) is not None
 
 
 # ------------------------------------------------------------------------------------ redaction

@@ -24,6 +24,9 @@ _ON_FAILURE = frozenset(
     {Kind.ATTEMPT_FAILED, Kind.TIMED_OUT, Kind.GIVEN_UP, Kind.RECOVERED, Kind.PREFLIGHT}
 )
 
+BUILT_IN = {f"notify-{name}": name for name in ("desktop", "imessage", "slack", "ntfy", "pushover")}
+"""The notifying plugins of dotagent 0.1.x that are drivers now, by the name a hook gives them."""
+
 Addressed = Callable[[str], Sequence[str]]
 """The settings that make up a driver's destination, by driver name."""
 

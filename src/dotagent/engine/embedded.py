@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dotagent.core.errors import HomeError, StoreBusy
+from dotagent.core.targets import PLUGIN
 from dotagent.engine.asked import Asked
 from dotagent.engine.recorder import Recorder
 from dotagent.engine.surroundings import Surroundings
@@ -26,6 +27,7 @@ from dotagent.steps.deliver import deliver
 from dotagent.steps.greet import tell_broken
 from dotagent.steps.parts import Parts
 from dotagent.steps.perform import Attempt, Job
+from dotagent.steps.plugin_call import Folders
 from dotagent.store import attempts, outbox, plan, timely, windows
 from dotagent.store.attempts import Run
 from dotagent.store.database import Reader, Tx
@@ -94,6 +96,7 @@ class Engine:
         self.catalogue = catalogue
         self.mode = mode
         self.attempts: dict[int, Attempt] = {}
+        self.folders = Folders()
         self._surroundings = surroundings
         self._recorder = recorder
         self._asked = Asked(self)
@@ -159,6 +162,7 @@ class Engine:
             await self._wind_down()
         finally:
             await self._surroundings.close()
+            await self.parts.vault.close()
             await self._cancel_all()
             recorder.cancel()
             with suppress(asyncio.CancelledError):
@@ -292,7 +296,7 @@ class Engine:
             del self.attempts[run.attempt_id]
         self.send(claims)
         await self._asked.ended(run)
-        await attempt.tidy()
+        await self.folders.after(self.parts, run.attempt_id, run.marker)
 
     def send(self, claims: Sequence[Claim]) -> None:
         """Send claimed deliveries, each in a task of its own."""
@@ -306,6 +310,8 @@ class Engine:
         finally:
             self._sending -= 1
         self.send(result.next)
+        if claim.driver == PLUGIN:
+            await self.folders.told(self.parts, claim.event_seq)
 
     def _room_to_tell(self) -> int:
         """What an attempt that settles now may send at once; not if it settles late: it claims by

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from dotagent.core.config import Config
 from dotagent.core.errors import StoreBusy
 from dotagent.steps.catalogue import Drivers
-from dotagent.steps.configure import configure
+from dotagent.steps.configure import configure, tell_unfetched
 from dotagent.steps.discover import discover
 from dotagent.steps.parts import Parts
 from dotagent.store import plan
@@ -54,6 +54,7 @@ class Surroundings:
         self._looking: asyncio.Task[int | None] | None = None
         self._offset: int | None = None
         self._stale = True
+        self._has_fetched = False
         self.look_at: int | None = None
         """When to look again without being told: a file was only half there."""
 
@@ -66,6 +67,9 @@ class Surroundings:
         looked at again at the next turn."""
         await self._watch_zone(engine)
         await self._watch_clock(engine.parts)
+        if self._has_fetched:
+            await tell_unfetched(engine.parts)
+            self._has_fetched = False
         if self._looking is not None and self._looking.done():
             await self._look_again(engine)
         due = self.look_at is not None and self.look_at <= engine.parts.clock.now()
@@ -75,7 +79,9 @@ class Surroundings:
     async def _begin_look(self, engine: Engine) -> None:
         self._stale = False
         try:
-            engine.parts, self.config = await configure(engine.parts, self.drivers, self.env)
+            engine.parts, self.config = await configure(
+                engine.parts, self.drivers, self.env, lambda: self._fetched(engine)
+            )
         except StoreBusy:
             self._stale = True
             raise
@@ -96,6 +102,10 @@ class Surroundings:
         except StoreBusy:
             self._stale = True
             raise
+
+    def _fetched(self, engine: Engine) -> None:
+        self._has_fetched = True
+        engine.poke()
 
     async def close(self) -> None:
         """Look no longer. A thread that hangs in the kernel is left to itself."""

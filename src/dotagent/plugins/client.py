@@ -101,6 +101,8 @@ class Answer:
     """Every other key of its JSON object, as it came: not redacted."""
     stderr: str = ""
     """The end of what it said on standard error: for the log."""
+    answered: bool = field(default=True, compare=False)
+    """It printed a JSON object that can be understood."""
 
     @property
     def ok(self) -> bool:
@@ -165,6 +167,11 @@ def payload(
     return _compact(said).encode("utf-8", "replace")
 
 
+def config_json(config: Any) -> bytes:
+    """A configuration alone, as ``validate`` is given it."""
+    return _compact(_plain(config)).encode("utf-8", "replace")
+
+
 def answer(
     spoken: Spoken, *, deadline_ms: int | None = None, redactor: Redactor = NO_SECRETS
 ) -> Answer:
@@ -177,7 +184,9 @@ def answer(
     ``BROKEN``. 6. Any other status above 0: ``REFUSED``. 7. An answer that cannot be understood:
     ``BROKEN``. 8. ``OK``.
     """
-    said, problem = _read(spoken.stdout, redactor)
+    said, problem = read_object(spoken.stdout, redactor)
+    problem = problem if problem is not None else _fault(said, redactor)
+    is_understood = problem is None
     if problem is not None and spoken.cut:
         problem += " (it printed more than is read)"
     stderr = _last_words(spoken.stderr, redactor)
@@ -193,6 +202,7 @@ def answer(
         suggest=suggest,
         fields={key: value for key, value in said.items() if key not in used},
         stderr=stderr,
+        answered=is_understood,
     )
 
 
@@ -237,8 +247,8 @@ def _signal(number: int) -> str:
         return f"killed by signal {number}"
 
 
-def _read(stdout: bytes, redactor: Redactor) -> tuple[Mapping[str, Any], str | None]:
-    """The JSON object it printed (empty if it printed none), and what is wrong with it."""
+def read_object(stdout: bytes, redactor: Redactor) -> tuple[Mapping[str, Any], str | None]:
+    """The JSON object it printed (empty if it printed none), and what is wrong with that."""
     try:
         text = stdout.decode("utf-8").strip(" \t\r\n")
     except UnicodeDecodeError:
@@ -250,15 +260,15 @@ def _read(stdout: bytes, redactor: Redactor) -> tuple[Mapping[str, Any], str | N
         if _HALF.search(text):  # JSON can spell half a character, which can be stored nowhere
             _compact(said).encode("utf-8")
     except ValueError:
-        return {}, f"its answer is not JSON: {_quote(text, redactor)}"
+        return {}, f"its answer is not JSON: {quote(text, redactor)}"
     except RecursionError:
         return {}, "its answer is JSON that is nested too deep"
     if not isinstance(said, dict):
-        return {}, f"its answer is not a JSON object: {_quote(text, redactor)}"
+        return {}, f"its answer is not a JSON object: {quote(text, redactor)}"
     if stop < len(text):
-        then = _quote(text[stop:], redactor)
+        then = quote(text[stop:], redactor)
         return {}, f"it printed more than one JSON object: then came {then}"
-    return said, _fault(said, redactor)
+    return said, None
 
 
 def _fault(said: Mapping[str, Any], redactor: Redactor) -> str | None:
@@ -272,7 +282,7 @@ def _fault(said: Mapping[str, Any], redactor: Redactor) -> str | None:
 
 
 def _value(value: Any, redactor: Redactor) -> str:
-    return _quote(f'"{value}"' if isinstance(value, str) else _compact(value), redactor)
+    return quote(f'"{value}"' if isinstance(value, str) else _compact(value), redactor)
 
 
 def _no_constant(name: str) -> Any:
@@ -287,7 +297,8 @@ def _words(value: Any, redactor: Redactor) -> str | None:
     return _clip(value, ERROR_CHARS, redactor) or None if isinstance(value, str) else None
 
 
-def _quote(text: str, redactor: Redactor) -> str:
+def quote(text: str, redactor: Redactor) -> str:
+    """The head of a text that a plugin printed, on one line, safe to show."""
     return " ".join(_clip(text, QUOTE_CHARS, redactor).split())
 
 

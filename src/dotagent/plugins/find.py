@@ -11,6 +11,7 @@ import os
 import pwd
 import shlex
 import stat
+import sysconfig
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ PREFIX = "dotagent-plugin-"
 """A plugin ``warp`` is the program ``dotagent-plugin-warp`` (contract §10)."""
 
 SHARED_DIR = "/usr/local/lib/dotagent/plugins"
+OWN_DIR = sysconfig.get_path("scripts")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +66,8 @@ def search_dirs(env: Mapping[str, str], home_dir: str, dotagent_home: str) -> tu
     1. ``DOTAGENT_PLUGIN_PATH``, split at ``:``; 2. ``$H/plugins``; 3. the user's
     ``.config/dotagent/plugins`` (``home_dir`` is empty if there is none);
     4. ``/usr/local/lib/dotagent/plugins``; 5. ``PATH``, without its relative and empty elements:
-    those mean whatever folder the daemon happens to stand in.
+    those mean whatever folder the daemon happens to stand in; 6. where the plugins lie that come
+    with this program, which its ``PATH`` need not name.
     """
     dirs = [each for each in env.get("DOTAGENT_PLUGIN_PATH", "").split(":") if each]
     dirs.append(os.path.join(dotagent_home, "plugins"))
@@ -72,6 +75,7 @@ def search_dirs(env: Mapping[str, str], home_dir: str, dotagent_home: str) -> tu
         dirs.append(os.path.join(home_dir, ".config", "dotagent", "plugins"))
     dirs.append(SHARED_DIR)
     dirs += [each for each in env.get("PATH", "").split(":") if os.path.isabs(each)]
+    dirs.append(OWN_DIR)
     return tuple(dict.fromkeys(os.path.normpath(each) for each in dirs))
 
 

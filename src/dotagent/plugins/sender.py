@@ -7,7 +7,7 @@ certain to have failed is tried again; a sink that may have done its work is not
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,12 @@ from dotagent.core.shapes import FileName, JsonData
 from dotagent.plugins import client, find
 from dotagent.plugins.client import Answer, End, PluginKind
 from dotagent.ports import Parcel, Speak
+
+Heard = Callable[[str, str, Answer], Awaitable[None]]
+
+
+async def _nobody(name: str, what: str, answer: Answer) -> None:
+    """Nobody listens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,9 +34,13 @@ class Config:
 
 
 class PluginSender:
-    """The ``Sender`` of plugins. ``env`` is all that a plugin inherits."""
+    """The ``Sender`` of plugins. ``env`` is all that a plugin inherits; ``heard`` takes what each
+    of them said besides its answer: its name, what it was asked for, its answer."""
 
-    def __init__(self, speak: Speak, dirs: Sequence[str], env: Mapping[str, str]) -> None:
+    def __init__(
+        self, speak: Speak, dirs: Sequence[str], env: Mapping[str, str], heard: Heard = _nobody
+    ) -> None:
+        self._heard = heard
         self._speak = speak
         self._dirs = dirs
         self._env = env
@@ -40,10 +50,12 @@ class PluginSender:
         settings, message = parcel.settings, parcel.message
         purpose = PluginKind(settings.get("purpose", "notify"))
         # A stat may wait for a network share that has gone away: not on the loop.
-        found = await asyncio.to_thread(find.find, str(settings["name"]), self._dirs)
+        name = str(settings["name"])
+        found = await asyncio.to_thread(find.find, name, self._dirs)
         if isinstance(found, find.Missing):
             return Retry(why=found.why)
         extra: Mapping[str, Any] = {
+            **parcel.facts,
             "delivery": message.key,
             "title": message.title,
             "text": message.line,
@@ -62,10 +74,11 @@ class PluginSender:
             self._speak,
             found.path,
             payload,
-            self._env,
+            self._env if parcel.env is None else parcel.env,
             parcel.timeout_ms,
             redactor=Redactor(parcel.secrets),
         )
+        await self._heard(name, f"{purpose} {message.agent}/{message.schedule_id}", answer)
         return _outcome(answer, purpose)
 
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 
 from dotagent.core.errors import UsageError
 from dotagent.core.manifest import Manifest, Schedule
 from dotagent.core.moment import stamp
+from dotagent.core.restrict import passed, refused_command, unheld, unheld_text
 from dotagent.core.secret import Redactor, Unresolved
 from dotagent.ports import Order
 from dotagent.steps.parts import Parts
 from dotagent.steps.secrecy import secret_values
 from dotagent.store.attempts import Run
-
-RESULT = "result"
-"""Name of the file behind ``$AGENT_RESULT``, in the attempt's temporary folder."""
+from dotagent.system.scratch import Scratch
 
 
 def make(
@@ -25,19 +25,21 @@ def make(
     run: Run,
     *,
     folder: str,
-    tmp: str,
+    scratch: Scratch,
     started_at: int,
     dry_run: bool,
     tee: tuple[str, str] | None,
+    base: Mapping[str, str] | None = None,
 ) -> Order:
-    """Everything the supervisor needs. ``folder`` is the manifest's; ``tmp`` is fresh and private.
-    Raises ``Unresolved`` for a secret of ``[env] from_secrets`` that is not there, ``UsageError``
-    for restrictions that are required and cannot be enforced."""
-    _refuse_unenforced(manifest)
-    result = os.path.join(tmp, RESULT)
-    env = _environment(parts, manifest)
-    env.update(_about(schedule, run, folder, tmp, started_at))
-    env["AGENT_RESULT"] = result
+    """Everything the supervisor needs. ``folder`` is the manifest's; ``scratch`` is fresh;
+    ``base`` is what is inherited instead of the daemon's environment. Raises ``Unresolved`` for a
+    secret of ``[env] from_secrets`` that is not there, ``UsageError`` for what ``[security]`` does
+    not allow."""
+    cwd = os.path.join(folder, manifest.run.working_dir or "")
+    _refuse(manifest, cwd)
+    env = _environment(parts, manifest, base)
+    env.update(_about(schedule, run, folder, scratch.tmp, started_at))
+    env["AGENT_RESULT"] = scratch.result
     env["AGENT_DRY_RUN"] = "true" if dry_run else "false"
     env.pop("AGENT_HEARTBEAT_FILE", None)
     if not dry_run:
@@ -46,7 +48,7 @@ def make(
     what = f"schedule={schedule.id} · slug={schedule.slug}"
     return Order(
         argv=(manifest.run.command, *manifest.run.args, *schedule.args),
-        cwd=os.path.join(folder, manifest.run.working_dir or ""),
+        cwd=cwd,
         env=env,
         marker=run.marker,
         timeout_ms=manifest.agent.timeout_ms,
@@ -56,19 +58,25 @@ def make(
         log_name=f"schedule={schedule.id}",
         log_zone=parts.actor.zone,
         log_max_bytes=manifest.limits.log_max_mb * 1024 * 1024,
-        result_path=result,
+        result_path=scratch.result,
         tee=tee,
+        output_path=scratch.output if manifest.on_success else None,
         redactor=Redactor(secret_values(parts, manifest)),
     )
 
 
-def _refuse_unenforced(manifest: Manifest) -> None:
-    """What ``[security] enforce = "require"`` asks for and nobody can hold back does not start."""
+def _refuse(manifest: Manifest, cwd: str) -> None:
+    """A command that is not allowed does not start, nor does anything under ``enforce = "require"``
+    that nobody here can hold back."""
     security = manifest.security
-    if security.explicit and security.enforce == "require":
+    refusal = refused_command(security, manifest.run.command, cwd)
+    if refusal is not None:
+        raise UsageError(f"not run: {refusal}")
+    if security.enforce == "require" and unheld(security):
         raise UsageError(
-            'not run: [security] enforce = "require", and this version cannot enforce what that'
-            " section restricts"
+            f"not run: {unheld_text(security)} cannot be enforced by this version, and enforce ="
+            ' "require" asks for it',
+            'Take the restriction out, or write enforce = "warn".',
         )
 
 
@@ -87,16 +95,19 @@ def _about(schedule: Schedule, run: Run, folder: str, tmp: str, started_at: int)
     }
 
 
-def _environment(parts: Parts, manifest: Manifest) -> dict[str, str]:
-    env = dict(parts.environment) if manifest.env.inherit else {}
+def _environment(
+    parts: Parts, manifest: Manifest, base: Mapping[str, str] | None
+) -> dict[str, str]:
+    inherited = base if base is not None else parts.environment
+    env = dict(passed(inherited, manifest.security)) if manifest.env.inherit else {}
     env.update(manifest.env.extra)
     for name in manifest.env.from_secrets:
         value = parts.secrets.get(name)
         if not value:
-            raise Unresolved(
-                name,
-                f"[env] from_secrets names {name}, which is not in {parts.paths.secrets}",
-                f"Add a line {name}=… to that file.",
-            )
+            why = parts.vault.failed.get(name) or f"it is not in {parts.secrets_path}"
+            hint = f"Add a line {name}=… to that file."
+            unfetched = name in parts.vault.failed
+            text = f"[env] from_secrets names {name}, and there is no such secret: {why}"
+            raise Unresolved(name, text, None if unfetched else hint)
         env[name] = value
     return env

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections import ChainMap
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -61,8 +62,14 @@ def _last_good(path: str, drivers: Drivers) -> Config:
     return config if config is not None else Config()
 
 
-async def configure(parts: Parts, drivers: Drivers, env: Mapping[str, str]) -> tuple[Parts, Config]:
-    """Read both files, commit what changed; the parts with the new secrets and notifiers. Raises
+async def configure(
+    parts: Parts,
+    drivers: Drivers,
+    env: Mapping[str, str],
+    fetched: Callable[[], object] = lambda: None,
+) -> tuple[Parts, Config]:
+    """Read both files, commit what changed; the parts with the new secrets and notifiers.
+    ``fetched`` is called when all secrets that are kept elsewhere have been asked for. Raises
     ``StoreBusy``."""
     reading = read(parts.paths.config, parts.paths.good_config, drivers)
     with suppress(OSError):  # a full disk: the file itself is good, and the older copy stands
@@ -73,7 +80,9 @@ async def configure(parts: Parts, drivers: Drivers, env: Mapping[str, str]) -> t
     config = reading.config
     loaded = secrets.load(parts.paths, config.secrets_file or "", env)
     routes = tuple(of_notifiers(config.notifiers, parts.home_key, parts.addressed))
-    parts = replace(parts, secrets=loaded.values, routes=routes)
+    parts.vault.want(parts.speak, parts.environment, loaded.references, fetched)
+    known = ChainMap(dict(loaded.values), parts.vault.values)
+    parts = replace(parts, secrets=known, secrets_path=loaded.path, routes=routes)
     rows = route_rows(parts, routes)
 
     def commit(tx: Tx) -> None:
@@ -85,6 +94,7 @@ async def configure(parts: Parts, drivers: Drivers, env: Mapping[str, str]) -> t
             set_routes(tx, now, "", rows)
         _tell_config(tx, parts, now, reading)
         _tell_secrets(tx, parts, now, loaded)
+        _attest_secrets(tx, parts, now, loaded)
 
     await parts.store.write(commit)
     return parts, config
@@ -109,3 +119,32 @@ def _tell_secrets(tx: Tx, parts: Parts, now: int, loaded: secrets.Secrets) -> No
         line = f"the secrets file {name} is not used: {problem}"
         event = events.of_system(Kind.SECRETS_REFUSED, now, line, loaded.hint or "")
         tell(tx, parts.actor, now, [event])
+
+
+def _attest_secrets(tx: Tx, parts: Parts, now: int, loaded: secrets.Secrets) -> None:
+    """The record of what was loaded: how many, never what (contract §13)."""
+    count = len(loaded.values) + len(loaded.references)
+    kept = f"{loaded.path} {count}" if loaded.present and loaded.problem is None else ""
+    if facts.remember(tx, "secrets_loaded", kept) and kept:
+        fields = {
+            "path": loaded.path,
+            "key_count": count,
+            "unresolved_references": len(loaded.references) - len(parts.vault.values),
+        }
+        record.append(tx, parts.actor, now, "notice", "secrets_loaded", **fields)
+
+
+async def tell_unfetched(parts: Parts) -> None:
+    """Secrets that 1Password did not give are told, once for each reason. Raises ``StoreBusy``."""
+
+    def commit(tx: Tx) -> None:
+        reasons = sorted(set(parts.vault.failed.values()))
+        if facts.remember(tx, "secrets_unfetched", "; ".join(reasons)) and reasons:
+            count = len(parts.vault.failed)
+            what = "1 secret that 1Password keeps" if count == 1 else f"{count} secrets"
+            line = f"{what} could not be fetched: {'; '.join(reasons)}"
+            now = parts.clock.now()
+            hint = "Where it works again: dotagent reload"
+            tell(tx, parts.actor, now, [events.of_system(Kind.SECRETS_REFUSED, now, line, hint)])
+
+    await parts.store.write(commit)

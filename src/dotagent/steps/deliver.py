@@ -13,14 +13,17 @@ from typing import Any
 
 from dotagent.core import template
 from dotagent.core.errors import DotagentError, StoreCorrupt
+from dotagent.core.manifest import Manifest
 from dotagent.core.model import Message, Outcome, RejectMessage, Retry, Skipped, Unknown
 from dotagent.core.render import render
 from dotagent.core.targets import PLUGIN, Target, fingerprint, of_manifest
 from dotagent.ports import Parcel
+from dotagent.steps import plugin_call
 from dotagent.steps.catalogue import Catalogue
 from dotagent.steps.faults import fault
 from dotagent.steps.parts import Parts
-from dotagent.steps.secrecy import resolved
+from dotagent.steps.secrecy import resolved, secret_values
+from dotagent.steps.vault import names_in
 from dotagent.store import look, settle_send
 from dotagent.store.outbox import Claim
 
@@ -82,28 +85,57 @@ async def deliver(
 
 
 async def _try(parts: Parts, catalogue: Catalogue, claim: Claim) -> _Try:
-    target = _target(parts, catalogue, claim)
+    manifest = _manifest(parts, catalogue, claim)
+    target = _target(parts, manifest, claim)
     if isinstance(target, str):
         outcome: Outcome = Skipped(why=f"notifier removed: {target}")
         return _Try(outcome=outcome, address=claim.fingerprint, gone=target)
     message, remark = template.apply(_message(parts, claim), target.template, parts.actor.zone)
+    await parts.vault.arrived(names_in([target.settings, target.proxy]))
     settings, secrets = resolved(parts, target.settings)
+    address = address_of(parts, target, settings)
+    target = await plugin_call.stand_in(parts, target)
+    if target.driver != PLUGIN:
+        settings, secrets = resolved(parts, target.settings)
     proxy, hidden = resolved(parts, {"proxy": target.proxy})
     target = replace(target, proxy=proxy["proxy"])
     wrapped = parcel(target, settings, (*secrets, *hidden), message, claim)
     marks = _Marks(parts.home_key, target.driver, claim.arrived)
     wrapped = replace(wrapped, arrived=marks.known, previous=_previous(parts, claim, message))
+    is_plugin = target.driver == PLUGIN
+    if is_plugin:
+        wrapped = await _for_plugin(parts, manifest, target, wrapped, claim)
     return _Try(
-        outcome=marks.made(await _send(parts, wrapped)),
-        address=address_of(parts, target, settings),
-        plugin=str(target.settings["name"]) if target.driver == PLUGIN else None,
+        outcome=marks.made(await _send(parts, manifest, target, wrapped)),
+        address=address,
+        plugin=str(target.settings["name"]) if is_plugin else None,
         purpose=target.purpose,
         remark=remark,
     )
 
 
-async def _send(parts: Parts, wrapped: Parcel) -> Outcome:
+async def _for_plugin(
+    parts: Parts, manifest: Manifest | None, target: Target, wrapped: Parcel, claim: Claim
+) -> Parcel:
+    """A plugin's parcel: its own deadline, its environment, what it is told besides."""
+    is_sink = target.purpose == "sink"
+    told = await plugin_call.facts(parts, claim.event_seq, is_sink=is_sink)
+    return replace(
+        wrapped,
+        timeout_ms=plugin_call.deadline_ms(target),
+        env=plugin_call.environment(parts, manifest),
+        secrets=(*secret_values(parts, manifest), *wrapped.secrets),
+        facts={**told, "send": claim.number, "may_repeat": claim.may_repeat},
+    )
+
+
+async def _send(
+    parts: Parts, manifest: Manifest | None, target: Target, wrapped: Parcel
+) -> Outcome:
     """A planned stop cancels the send; whether it arrived is then not known."""
+    refusal = plugin_call.refusal(manifest, target)
+    if refusal is not None:
+        return RejectMessage(why=refusal)
     try:
         return await parts.sender.send(wrapped)
     except asyncio.CancelledError:
@@ -139,14 +171,20 @@ def _previous(parts: Parts, claim: Claim, message: Message) -> str | None:
     return look.last_receipt(parts.reader, claim.delivery_id)
 
 
-def _target(parts: Parts, catalogue: Catalogue, claim: Claim) -> Target | str:
+def _manifest(parts: Parts, catalogue: Catalogue, claim: Claim) -> Manifest | None:
+    """Whose notifier it is; None for those of config.toml."""
+    if not claim.scope:
+        return None
+    row = look.agent(parts.reader, claim.scope)
+    assert row is not None
+    return catalogue.manifest(claim.scope, row["sha256"])
+
+
+def _target(parts: Parts, manifest: Manifest | None, claim: Claim) -> Target | str:
     """The notifier in force, or why there is none any more."""
     targets: Sequence[Target] = parts.routes
     where = "config.toml"
-    if claim.scope:
-        row = look.agent(parts.reader, claim.scope)
-        assert row is not None
-        manifest = catalogue.manifest(claim.scope, row["sha256"])
+    if manifest is not None:
         targets = of_manifest(manifest, parts.home_key, parts.addressed)
         where = f"the manifest of {claim.scope}"
     for target in targets:

@@ -14,6 +14,7 @@ from dotagent.core.errors import StoreBusy, StoreFull
 from dotagent.core.targets import Target
 from dotagent.drivers.kit.driver import Driver
 from dotagent.ports import Clock, Pace, Sender, Spawner, Speak
+from dotagent.steps.vault import Vault
 from dotagent.store.actor import Actor
 from dotagent.store.database import Op, Reader, Store, T
 from dotagent.system.home import give_up_reserve
@@ -56,7 +57,11 @@ class Parts:
     environment: Mapping[str, str]
     """What agents and plugins inherit: the captured one, else the holder's own."""
     user_home: str
-    secrets: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secrets_path: str = ""
+    """The file that they come from."""
+    vault: Vault = field(default_factory=Vault)
+    """What of the secrets is fetched from elsewhere; its values are in ``secrets`` too."""
     routes: tuple[Target, ...] = ()
     """The global notifiers of config.toml."""
     trouble: Trouble = field(default_factory=Trouble)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from dotagent.core.decide import Codes, Judgement, judge
 from dotagent.core.errors import DotagentError, HomeError, NotFound, StoreCorrupt
@@ -23,11 +23,13 @@ from dotagent.steps.catalogue import Catalogue
 from dotagent.steps.faults import fault
 from dotagent.steps.heartbeats import Beat
 from dotagent.steps.parts import Parts
+from dotagent.steps.vault import names_in
 from dotagent.store import attempts, look
 from dotagent.store.attempts import Run
 from dotagent.store.outbox import Claim
 from dotagent.store.settle_attempt import settle
 from dotagent.system import proof, scratch
+from dotagent.system.scratch import Scratch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +41,8 @@ class Job:
     folder: str
     dry_run: bool = False
     tee: tuple[str, str] | None = None
+    base: Mapping[str, str] | None = field(default=None, repr=False)
+    """What it inherits instead of the daemon's environment."""
 
 
 class Attempt:
@@ -47,8 +51,7 @@ class Attempt:
     def __init__(self, parts: Parts, run: Run) -> None:
         self.parts = parts
         self.run = run
-        self._folder: str | None = None
-        self._asking: asyncio.Task[Blocked | None] | None = None
+        self._asking: asyncio.Task[Blocked | None] | asyncio.Task[None] | None = None
         self._child: Child | None = None
         self._stop: Interrupted | None = None
 
@@ -69,8 +72,7 @@ class Attempt:
         parts, run = self.parts, self.run
         try:
             job = job or job_of(parts, catalogue, run)
-            self._folder = _folder(run)
-            ended, judgement = await self._make(job, self._folder)
+            ended, judgement = await self._make(job, _folder(run))
         except StoreCorrupt:
             raise  # nothing can be settled any more: whoever holds the home sets the file aside
         except DotagentError as error:
@@ -81,14 +83,9 @@ class Attempt:
             lambda tx: settle(tx, parts.actor, run.attempt_id, judgement, ended, room=room())
         )
 
-    async def tidy(self) -> None:
-        """Remove its temporary folder, once nobody waits for anything: there may be a million files
-        in it."""
-        if self._folder is not None:
-            await asyncio.to_thread(scratch.remove, self._folder)
-
-    async def _make(self, job: Job, folder: str) -> tuple[Ended, Judgement]:
+    async def _make(self, job: Job, folder: Scratch) -> tuple[Ended, Judgement]:
         parts, run = self.parts, self.run
+        await self._await_secrets(job.manifest)
         blocked = await self._ask(job.manifest)
         if blocked is not None:
             ended = Ended(exit=blocked, ended_at=parts.clock.now())
@@ -100,10 +97,11 @@ class Attempt:
             job.schedule,
             run,
             folder=job.folder,
-            tmp=folder,
+            scratch=folder,
             started_at=beat.start(),
             dry_run=job.dry_run,
             tee=job.tee,
+            base=job.base,
         )
         expect = job.manifest.expect
         before = await proof.before(expect, order.cwd) if expect is not None else None
@@ -122,6 +120,19 @@ class Attempt:
         judgement = _judge(job, ended, missing)
         beat.end(judgement, ended.ended_at)
         return ended, judgement
+
+    async def _await_secrets(self, manifest: Manifest) -> None:
+        """What it needs and 1Password keeps may still be on its way; a stop is not held up."""
+        configs = [hook.config for hook in manifest.preflight]
+        needed = {*manifest.env.from_secrets, *names_in(configs)}
+        self._asking = asyncio.create_task(self.parts.vault.arrived(needed))
+        try:
+            await self._asking
+        except asyncio.CancelledError:
+            if self._stop is None:
+                raise
+        finally:
+            self._asking = None
 
     async def _ask(self, manifest: Manifest) -> Blocked | Interrupted | None:
         """What preflight says against it; a stop ends the question."""
@@ -164,7 +175,7 @@ class Attempt:
         return ended, judge(ended.exit, Codes())
 
 
-def _folder(run: Run) -> str:
+def _folder(run: Run) -> Scratch:
     try:
         return scratch.make(run.marker)
     except OSError as error:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping
-from typing import Any
-
 from dotagent.core.manifest import Hook, Manifest
 from dotagent.core.model import Blocked
+from dotagent.core.restrict import refused_plugin
 from dotagent.core.secret import Redactor
-from dotagent.plugins import client, find
+from dotagent.plugins import client
 from dotagent.plugins.client import DEADLINE_MS, Answer, End, PluginKind
+from dotagent.plugins.find import Missing
+from dotagent.steps import plugin_call
 from dotagent.steps.parts import Parts
-from dotagent.steps.secrecy import secret_values
+from dotagent.steps.secrecy import resolved, secret_values
 from dotagent.store import record
 from dotagent.store.attempts import Run
 from dotagent.store.database import Tx
@@ -51,22 +50,35 @@ async def _record(parts: Parts, hook: Hook, run: Run, *, ok: bool) -> None:
 
 
 async def _invoke(parts: Parts, manifest: Manifest, hook: Hook, run: Run) -> Answer:
-    dirs = find.search_dirs(parts.environment, parts.user_home, parts.paths.home)
-    # A stat may wait for a network share that has gone away: not on the loop.
-    found = await asyncio.to_thread(find.find, hook.plugin, dirs)
-    if isinstance(found, find.Missing):
+    """Raises ``Unresolved`` for a ``${NAME}`` of its configuration without a value."""
+    refusal = refused_plugin(manifest.security, hook.plugin)
+    if refusal is not None:
+        return Answer(end=End.NOT_STARTED, error=refusal)
+    found = await plugin_call.locate(parts, hook.plugin)
+    if isinstance(found, Missing):
         return Answer(end=End.NOT_STARTED, error=found.why)
-    extra: Mapping[str, Any] = {"attempt": run.number}
+    settings, used = resolved(parts, {"config": hook.config})
     said = client.payload(
         kind=PluginKind.PREFLIGHT,
         agent=run.agent,
         schedule=run.schedule_id,
         event="preflight",
         message=None,
-        config=hook.config,
-        extra=extra,
+        config=settings["config"],
+        extra={
+            "attempt": run.number,
+            "attempt_id": run.marker,
+            "log_path": parts.paths.agent_log(run.agent),
+        },
     )
-    deadline = hook.timeout_ms or DEADLINE_MS["preflight"]
-    redactor = Redactor(secret_values(parts, manifest))
-    env = parts.environment
-    return await client.invoke(parts.speak, found.path, said, env, deadline, redactor=redactor)
+    answer = await client.invoke(
+        parts.speak,
+        found.path,
+        said,
+        plugin_call.environment(parts, manifest),
+        hook.timeout_ms or DEADLINE_MS["preflight"],
+        redactor=Redactor([*secret_values(parts, manifest), *used]),
+    )
+    what = f"preflight {run.agent}/{run.schedule_id}"
+    await plugin_call.keep_words(parts, hook.plugin, what, answer)
+    return answer

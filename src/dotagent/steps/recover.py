@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from dotagent.core.decide import Codes, judge
 from dotagent.core.model import Ended, Lost
 from dotagent.ports import Spawner
 from dotagent.steps.parts import Parts
+from dotagent.steps.plugin_call import Folders
 from dotagent.store import holders, requests
 from dotagent.store.database import Tx
 from dotagent.store.holders import Orphan
 from dotagent.store.settle_attempt import settle as settle_attempt
-from dotagent.system import scratch
 
 
-async def recover(parts: Parts, boot_id: str) -> None:
+async def recover(parts: Parts, folders: Folders, boot_id: str) -> None:
     """Kill what survived, settle it as lost, hand the unanswered sends back to the outbox."""
     orphans = await parts.commit(lambda tx: holders.orphans(tx, parts.actor, boot_id))
     for orphan in orphans:
         await _bury(parts, parts.spawner, orphan)
     # Nothing runs now: a folder of this home that is still there was left behind.
-    await asyncio.to_thread(scratch.sweep, parts.home_id)
+    await folders.sweep(parts)
 
     def settle(tx: Tx) -> None:
         now = parts.clock.now()

@@ -11,8 +11,9 @@ from typing import Any
 
 from dotagent.core.errors import DotagentError
 from dotagent.core.manifest import Manifest
-from dotagent.core.secret import Unresolved, resolve
-from dotagent.core.targets import Target, of_manifest
+from dotagent.core.restrict import is_base
+from dotagent.core.secret import Unresolved, named_as_secret, pieces, references, resolve
+from dotagent.core.targets import PLUGIN, Target, of_manifest
 from dotagent.steps.catalogue import Catalogue
 from dotagent.steps.parts import Parts
 from dotagent.store import look
@@ -42,18 +43,24 @@ def _resolve(value: Any, lookup: Callable[[str], str | None]) -> Any:
     return value
 
 
-def secret_values(parts: Parts, manifest: Manifest) -> list[str]:
-    """Every value that must appear in no log: the whole secrets store, and what this manifest's
-    and the global notifiers keep in their secret settings."""
-    values = list(parts.secrets.values())
-    for target in (*of_manifest(manifest, parts.home_key, parts.addressed), *parts.routes):
+def secret_values(parts: Parts, manifest: Manifest | None = None) -> list[str]:
+    """Every value that must appear in no log: the whole secrets store, what the environment names
+    as secret, and what this manifest and the global notifiers keep in secret places."""
+    values = [*parts.secrets.values(), *named_as_secret(parts.environment)]
+    if manifest is not None:
+        values += named_as_secret(manifest.env.extra)
+        for hook in manifest.preflight:
+            values += _of_plugin(parts, {"config": hook.config})
+        for target in of_manifest(manifest, parts.home_key, parts.addressed):
+            values += _of_target(parts, target)
+    for target in parts.routes:
         values += _of_target(parts, target)
-    return [value for value in values if value]
+    return list(dict.fromkeys(piece for value in values for piece in pieces(value) if piece))
 
 
 def all_values(parts: Parts, catalogue: Catalogue) -> list[str]:
     """Every secret that this home knows of: for what may speak of any of its agents."""
-    values = list(parts.secrets.values())
+    values = secret_values(parts)
     for name, (_, sha256) in look.running(parts.reader).items():
         with suppress(DotagentError):  # without its good copy nothing of it was resolved
             values += secret_values(parts, catalogue.manifest(name, sha256))
@@ -61,17 +68,36 @@ def all_values(parts: Parts, catalogue: Catalogue) -> list[str]:
 
 
 def _of_target(parts: Parts, target: Target) -> list[str]:
-    driver = parts.driver(target.driver) if target.driver != "plugin" else None
-    names = driver.secrets if driver is not None else ()
-    return [value for name in names for value in _texts(parts, target.settings.get(name))]
+    driver = parts.driver(target.driver) if target.driver != PLUGIN else None
+    secret = {name: target.settings.get(name) for name in (driver.secrets if driver else ())}
+    values = [*_texts(parts, secret), *_named(parts, {**target.settings, "proxy": target.proxy})]
+    if target.proxy is not None and "@" in target.proxy:
+        values += _texts(parts, {"proxy": target.proxy})
+    return values if target.driver != PLUGIN else [*values, *_of_plugin(parts, target.settings)]
 
 
-def _texts(parts: Parts, value: object) -> list[str]:
-    """Every text in a setting, however deep, resolved."""
+def _of_plugin(parts: Parts, settings: Mapping[str, Any]) -> list[str]:
+    """Nobody says which settings of a plugin are secret: those that are named so, and those that
+    come from elsewhere."""
+    return [*named_as_secret(settings), *_named(parts, settings)]
+
+
+def _named(parts: Parts, value: Any) -> list[str]:
+    """The values of all ``${NAME}`` in it, but for what is no secret in any environment."""
     if isinstance(value, Mapping):
-        return [text for each in value.values() for text in _texts(parts, each)]
+        return [found for each in value.values() for found in _named(parts, each)]
     if isinstance(value, list | tuple):
-        return [text for each in value for text in _texts(parts, each)]
+        return [found for each in value for found in _named(parts, each)]
+    names = references(value) if isinstance(value, str) else ()
+    return [parts.lookup(name) or "" for name in names if not is_base(name)]
+
+
+def _texts(parts: Parts, value: Any) -> list[str]:
+    """Every text in it, resolved."""
+    if isinstance(value, Mapping):
+        return [found for each in value.values() for found in _texts(parts, each)]
+    if isinstance(value, list | tuple):
+        return [found for each in value for found in _texts(parts, each)]
     if not isinstance(value, str):
         return []
     try:

@@ -80,7 +80,8 @@ class Record:
         self._name = order.log_name
         self._sheet = logs.lend(order)
         self._log = OutFile(self._sheet, self._limit) if self._sheet is not None else None
-        self._tees = tuple(self._file(path) for path in order.tee or (None, None))
+        out, err = order.tee or (None, None)
+        self._copies = tuple(self._opened(*paths) for paths in ((out, order.output_path), (err,)))
         self._tails = tuple(TailBuffer(order.tail_lines, order.tail_bytes) for _ in NAMES)
         self.streams = (Stream(self, STDOUT), Stream(self, STDERR))
         if self._sheet is not None and self._log is not None:
@@ -101,9 +102,8 @@ class Record:
         if self._log is not None:
             self._say_who(stream, len(data))
             self._log.put(data)
-        tee = self._tees[stream]
-        if tee is not None:
-            tee.put(data)
+        for copy in self._copies[stream]:
+            copy.put(data)
 
     def _say_who(self, stream: int, size: int) -> None:
         """A line of its own says which stream follows; also of which attempt, where another one of
@@ -145,8 +145,12 @@ class Record:
     def _file(self, path: str | None) -> OutFile | None:
         return OutFile(Sheet(path), self._limit) if path else None
 
+    def _opened(self, *paths: str | None) -> tuple[OutFile, ...]:
+        return tuple(file for path in paths if (file := self._file(path)) is not None)
+
     def _files(self) -> list[OutFile]:
-        return [file for file in (self._log, *self._tees) if file is not None]
+        copies = [file for files in self._copies for file in files]
+        return copies if self._log is None else [self._log, *copies]
 
 
 class Stream:

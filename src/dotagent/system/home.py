@@ -73,6 +73,7 @@ def _inner(paths: Paths) -> tuple[str, ...]:
         paths.requests,
         paths.agent_logs,
         paths.daemon_logs,
+        paths.plugin_logs,
     )
 
 

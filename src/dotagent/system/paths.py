@@ -48,6 +48,7 @@ class Paths:
         "lock",
         "logs",
         "manifests",
+        "plugin_logs",
         "requests",
         "reserve",
         "secrets",
@@ -77,6 +78,7 @@ class Paths:
         self.logs = logs = f"{home}/logs"
         self.agent_logs = f"{logs}/agents"
         self.daemon_logs = f"{logs}/daemon"
+        self.plugin_logs = f"{logs}/plugins"
         self.daemon_log = f"{logs}/daemon/dotagent.log"
 
     def heartbeat(self, agent: str, slug: str) -> str:
@@ -94,6 +96,10 @@ class Paths:
     def agent_log(self, agent: str) -> str:
         """The log that an agent's attempts append to."""
         return f"{self.agent_log_dir(agent)}/{agent}.log"
+
+    def plugin_log(self, name: str) -> str:
+        """What a plugin said on standard error."""
+        return f"{self.plugin_logs}/{_child(name)}.log"
 
 
 def _child(name: str) -> str:

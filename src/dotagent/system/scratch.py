@@ -1,7 +1,9 @@
-"""The temporary folder of an attempt: ``$AGENT_TMPDIR``, fresh, private, and swept after a crash.
+"""The folder of an attempt: private, and swept once nobody needs it any more.
 
-Invariant: the folder's name begins with the home's id and holds the attempt's marker, so that the
-next holder finds what a dead one left, and nobody else's.
+In it lie ``$AGENT_TMPDIR``, fresh and empty at the start, the file behind ``$AGENT_RESULT``, and
+where plugins are told of the attempt the whole of its output. Invariant: the folder's name begins
+with the home's id and holds the attempt's marker, so that the next holder finds what a dead one
+left, and nobody else's.
 """
 
 from __future__ import annotations
@@ -9,24 +11,73 @@ from __future__ import annotations
 import glob
 import os
 import shutil
+import stat
 import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 
-def make(marker: str) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scratch:
+    """The folder of one attempt, and what lies in it."""
+
+    folder: str
+
+    @property
+    def tmp(self) -> str:
+        """``$AGENT_TMPDIR``."""
+        return os.path.join(self.folder, "tmp")
+
+    @property
+    def result(self) -> str:
+        """``$AGENT_RESULT``."""
+        return os.path.join(self.folder, "result")
+
+    @property
+    def output(self) -> str:
+        """All that it printed on stdout."""
+        return os.path.join(self.folder, "stdout")
+
+
+def make(marker: str) -> Scratch:
     """A new folder, 0700. OSError where there is no room."""
-    return tempfile.mkdtemp(prefix=_prefix(marker))
+    made = Scratch(folder=tempfile.mkdtemp(prefix=_prefix(marker)))
+    os.mkdir(made.tmp, 0o700)
+    return made
 
 
-def remove(folder: str) -> None:
+def of(marker: str) -> Scratch | None:
+    """The folder of an attempt, if it is still there."""
+    found = _all(marker)
+    return Scratch(folder=found[0]) if found else None
+
+
+def remove(marker: str) -> None:
     """Remove it as far as possible: what an agent made unremovable is not worth a failure."""
-    shutil.rmtree(folder, ignore_errors=True)
+    for folder in _all(marker):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-def sweep(home_id: str) -> None:
-    """Remove what dead holders of the home left."""
-    pattern = os.path.join(glob.escape(tempfile.gettempdir()), f"{_prefix(home_id)}*")
-    for folder in glob.glob(pattern):
-        remove(folder)
+def sweep(home_id: str, keep: Iterable[str] = ()) -> None:
+    """Remove what dead holders of the home left, but for the folders of the markers in ``keep``."""
+    kept = {folder for marker in keep for folder in _all(marker)}
+    for folder in _all(home_id):
+        if folder not in kept:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _all(marker: str) -> list[str]:
+    """Ours alone: anybody may put something of that name, or a link, into a shared folder."""
+    pattern = os.path.join(glob.escape(tempfile.gettempdir()), f"{_prefix(marker)}*")
+    return [folder for folder in sorted(glob.glob(pattern)) if _is_ours(folder)]
+
+
+def _is_ours(folder: str) -> bool:
+    try:
+        found = os.lstat(folder)
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
 
 
 def _prefix(marker: str) -> str:

@@ -141,9 +141,6 @@ def _remarks(path: str, parsed: secretsfile.Parsed) -> tuple[str, ...]:
         f"line {line} of {path} gives a name another value; the last one holds"
         for line in parsed.repeated
     ]
-    if count := len(parsed.references):
-        values = "1 value is" if count == 1 else f"{count} values are"
-        remarks.append(f"{values} kept by 1Password (op://) and not loaded")
     if writers := _folder_problem(path):
         remarks.append(writers)
     return tuple(remarks)

@@ -315,6 +315,8 @@ CREATE INDEX deliveries_receipt ON deliveries (order_key, id)
   WHERE state = 'sent' AND reason != '';
 CREATE INDEX deliveries_event ON deliveries (event_seq);
 CREATE INDEX deliveries_silenced ON deliveries (silence) WHERE silence IS NOT NULL;
+CREATE INDEX deliveries_to_plugins ON deliveries (event_seq)
+  WHERE driver = 'plugin' AND state IN ('pending', 'sending');
 
 -- The ledger: one row a try, inserted at claim, its outcome filled at settle (rules R17).
 CREATE TABLE sends (

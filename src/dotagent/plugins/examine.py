@@ -1,0 +1,107 @@
+"""What a plugin says of itself (``info``) and of a configuration (``validate``): contract §10.
+
+Invariants: a plugin that knows neither verb is no problem, for dotagent 0.1.x never asked; what a
+plugin says is bounded and redacted; nothing here raises for what it does.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dotagent.core.secret import Redactor
+from dotagent.plugins import client
+from dotagent.plugins.client import DEADLINE_MS, Answer, End, PluginKind
+from dotagent.ports import Speak
+
+PLATFORM = {"linux": "linux", "darwin": "darwin"}.get(sys.platform, sys.platform)
+"""This machine, as ``info`` names it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Info:
+    """What a plugin says of itself. Empty ``kinds`` and ``platforms``: it does not say."""
+
+    name: str
+    version: str = ""
+    kinds: tuple[str, ...] = ()
+    platforms: tuple[str, ...] = ()
+
+
+async def info(
+    speak: Speak, path: str, env: Mapping[str, str], redactor: Redactor = client.NO_SECRETS
+) -> Info | str:
+    """What the plugin at ``path`` says of itself, or why that is not known."""
+    spoken = await speak((path, "info"), b"", env, DEADLINE_MS["info"])
+    if spoken.timed_out:
+        return f"it did not answer within {DEADLINE_MS['info'] // 1_000} s and was stopped"
+    said, problem = client.read_object(spoken.stdout, redactor)
+    if spoken.exit_code != 0:
+        answer = client.answer(spoken, redactor=redactor)
+        return answer.error or f"exit {spoken.exit_code}"
+    if problem is not None:
+        return problem
+    return _info(said, redactor)
+
+
+def _info(said: Mapping[str, Any], redactor: Redactor) -> Info | str:
+    name = said.get("name")
+    if not isinstance(name, str) or not name:
+        return 'its answer has no "name"'
+    version = said.get("version")
+    lists = {}
+    for key in ("kinds", "platforms"):
+        found = said.get(key) or []
+        if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
+            return f'"{key}" in its answer is no list of texts'
+        lists[key] = tuple(_short(each, redactor) for each in found)
+    shown = _short(version, redactor) if isinstance(version, str) else ""
+    return Info(name=_short(name, redactor), version=shown, **lists)
+
+
+def _short(text: str, redactor: Redactor) -> str:
+    return client.quote(text, redactor)
+
+
+def unfit(found: Info, kind: PluginKind, platform: str = PLATFORM) -> str | None:
+    """Why a plugin that says this of itself is not for ``kind`` on this machine."""
+    if found.platforms and platform not in found.platforms:
+        return f"it is made for {', '.join(found.platforms)}, and this is {platform}"
+    if found.kinds and kind not in found.kinds:
+        return f"it is made as {', '.join(found.kinds)}, and is used here as {kind}"
+    return None
+
+
+async def validate(
+    speak: Speak,
+    path: str,
+    config: Any,
+    env: Mapping[str, str],
+    redactor: Redactor = client.NO_SECRETS,
+) -> Answer:
+    """What the plugin says of a configuration, which it gets as ``invoke`` would hand it over."""
+    said = client.config_json(config if config is not None else {})
+    deadline = DEADLINE_MS["validate"]
+    return await client.invoke(speak, path, said, env, deadline, verb="validate", redactor=redactor)
+
+
+async def fault(
+    speak: Speak,
+    path: str,
+    kind: PluginKind,
+    config: Any,
+    env: Mapping[str, str],
+    redactor: Redactor = client.NO_SECRETS,
+) -> str | None:
+    """What speaks against using this plugin so; None if nothing is known to."""
+    found = await info(speak, path, env, redactor)
+    if isinstance(found, Info) and (why := unfit(found, kind)) is not None:
+        return why
+    answer = await validate(speak, path, config, env, redactor)
+    if answer.end is End.REFUSED and answer.answered:
+        return f"it refuses its configuration: {answer.error}"
+    if answer.end in (End.TIMED_OUT, End.NOT_STARTED):
+        return f"its configuration could not be checked: {answer.error}"
+    return None
