@@ -17,8 +17,8 @@ import click
 
 from dotagent.cli import doctor_files as files
 from dotagent.cli.doctor_home import Home, examine
-from dotagent.cli.doctor_service import check_service, unheard
 from dotagent.cli.doctor_plugins import World, ask
+from dotagent.cli.doctor_service import check_service, unheard
 from dotagent.cli.layout import plain
 from dotagent.cli.looking import page, show, show_json
 from dotagent.core.model import Problem

@@ -18,7 +18,8 @@ import click
 from dotagent import app
 from dotagent.cli import acting
 from dotagent.cli import doctor_files as files
-from dotagent.cli.doctor_agent import World, check_command
+from dotagent.cli.doctor_agent import check_command
+from dotagent.cli.doctor_plugins import World
 from dotagent.cli.service_file import service_of, text_of
 from dotagent.core.config import Config
 from dotagent.core.errors import DotagentError, HomeError, UsageError

@@ -38,8 +38,7 @@ def make(
     cwd = os.path.join(folder, manifest.run.working_dir or "")
     _refuse(manifest, cwd)
     env = _environment(parts, manifest, base)
-    env.update(_about(schedule, run, folder, scratch.tmp, started_at))
-    env["AGENT_RESULT"] = scratch.result
+    env.update(_about(schedule, run, folder, scratch, started_at))
     env["AGENT_DRY_RUN"] = "true" if dry_run else "false"
     env.pop("AGENT_HEARTBEAT_FILE", None)
     if not dry_run:
@@ -80,12 +79,15 @@ def _refuse(manifest: Manifest, cwd: str) -> None:
         )
 
 
-def _about(schedule: Schedule, run: Run, folder: str, tmp: str, started_at: int) -> dict[str, str]:
+def _about(
+    schedule: Schedule, run: Run, folder: str, scratch: Scratch, started_at: int
+) -> dict[str, str]:
     """What the script may know of its attempt."""
     return {
         "AGENT_NAME": run.agent,
         "AGENT_HOME": folder,
-        "AGENT_TMPDIR": tmp,
+        "AGENT_TMPDIR": scratch.tmp,
+        "AGENT_RESULT": scratch.result,
         "AGENT_SCHEDULE_ID": schedule.id,
         "AGENT_START_EPOCH": str(started_at // 1000),
         "AGENT_SLUG": schedule.slug,

@@ -66,11 +66,11 @@ async def configure(
     parts: Parts,
     drivers: Drivers,
     env: Mapping[str, str],
-    fetched: Callable[[], object] = lambda: None,
+    fetched: Callable[[], object] | None = None,
 ) -> tuple[Parts, Config]:
     """Read both files, commit what changed; the parts with the new secrets and notifiers.
-    ``fetched`` is called when all secrets that are kept elsewhere have been asked for. Raises
-    ``StoreBusy``."""
+    ``fetched`` is called when all secrets that are kept elsewhere have been asked for; without it
+    this is a holder's very first look, which the record leaves out. Raises ``StoreBusy``."""
     reading = read(parts.paths.config, parts.paths.good_config, drivers)
     with suppress(OSError):  # a full disk: the file itself is good, and the older copy stands
         if reading.good and reading.data is not None:
@@ -80,7 +80,7 @@ async def configure(
     config = reading.config
     loaded = secrets.load(parts.paths, config.secrets_file or "", env)
     routes = tuple(of_notifiers(config.notifiers, parts.home_key, parts.addressed))
-    parts.vault.want(parts.speak, parts.environment, loaded.references, fetched)
+    parts.vault.want(parts.speak, parts.environment, loaded.references, fetched or (lambda: None))
     known = ChainMap(dict(loaded.values), parts.vault.values)
     parts = replace(parts, secrets=known, secrets_path=loaded.path, routes=routes)
     rows = route_rows(parts, routes)
@@ -94,7 +94,8 @@ async def configure(
             set_routes(tx, now, "", rows)
         _tell_config(tx, parts, now, reading)
         _tell_secrets(tx, parts, now, loaded)
-        _attest_secrets(tx, parts, now, loaded)
+        if fetched is not None:
+            _attest_secrets(tx, parts, now, loaded)
 
     await parts.store.write(commit)
     return parts, config
