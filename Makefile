@@ -42,9 +42,10 @@ test: venv
 	$(RUN) -m pytest -n $(WORKERS) --maxprocesses 8 $(ARGS)
 
 .PHONY: crash
+crash: SEEDED := $(addprefix --randomly-seed=,$(SEED))
 crash: venv
-	$(RUN) -m pytest -n $(WORKERS) --maxprocesses 8 --times 10 $(addprefix --randomly-seed=,$(SEED)) \
-	    tests/crash/test_random_kills.py $(ARGS)
+	$(RUN) -m pytest -n $(WORKERS) --maxprocesses 8 $(SEEDED) --times 10 tests/crash/test_random_kills.py
+	$(RUN) -m pytest -n $(WORKERS) --maxprocesses 8 $(SEEDED) --times 40 tests/rules/test_the_laws_hold.py
 
 .PHONY: check check-format check-lint check-layers check-types
 check: check-format check-lint check-layers check-types

@@ -218,6 +218,17 @@ def test_global_that_asked_needs_no_stand_in() -> None:
     assert [] == stand_ins(found)
 
 
+def test_global_that_is_owed_needs_no_stand_in() -> None:
+    """A living global notifier that gets a reminder which it is owed, without having asked for
+    reminders, is not told twice of the same event (rules R15, R20)."""
+    routes = [own(), everywhere(events=frozenset({Kind.ATTEMPT_FAILED}))]
+    owed = {("disk", "own"), ("", "all")}
+    found = match(event(Kind.STILL_FAILING), routes, parked={"f-own"}, only=owed, owed=True)
+
+    assert ["own", "all"] == told(found)
+    assert [] == stand_ins(found)
+
+
 def test_global_that_is_quiet_is_no_stand_in() -> None:
     """A global notifier that was told of this outage and reminds of it is not told once more in
     another's place: one event makes one delivery to one notifier."""

@@ -168,10 +168,12 @@ class Home:
     # -- the holder
 
     @staticmethod
-    async def open(path: str, now: int = SEEN, *, begun: bool = True) -> Home:
+    async def open(
+        path: str, now: int = SEEN, *, begun: bool = True, store: Store | None = None
+    ) -> Home:
         home = Home(
             path=path,
-            store=open_store(path),
+            store=store or open_store(path),
             actor=Actor(epoch=0, host="web-1", zone=UTC),
             now=now,
         )

@@ -194,6 +194,20 @@ async def test_lost_answer(home: Home) -> None:
     assert [("n", "attempt_failed")] == home.sent()
 
 
+async def test_lost_answer_and_a_new_address(home: Home) -> None:
+    """A notifier that points elsewhere since, when the holder died as it sent to the old address:
+    what it sent goes to the new one, and does not wait for the old (rules R16)."""
+    await home.adopt(agent(routes=[route(to="f-old")]))
+    await home.tell(FAILED)
+    await home.claim()
+    await home.adopt(agent(routes=[route(to="f-new")]))
+
+    await home.crash()
+
+    (again,) = await home.claim()
+    assert ("f-new", True) == (again.fingerprint, again.may_repeat)
+
+
 async def test_what_was_not_in_flight_is_not_flagged(home: Home) -> None:
     """What only waited is no repeat."""
     await home.adopt(agent())

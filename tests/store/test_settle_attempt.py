@@ -617,3 +617,19 @@ async def test_clock_set_back_during_a_run(home: Home) -> None:
     await home.run(EIGHT, took=-HOUR_MS // 2)
 
     assert 0 == home.audit()[-1]["event"]["duration_seconds"]
+
+
+async def test_clock_set_back_after_a_queued_run(home: Home) -> None:
+    """A run that ends under a clock which is two years ahead leaves nothing to wait for until
+    then: put right, the schedule is looked at again in time (rules R3)."""
+    await home.adopt(agent(schedules=[schedule(overlap="queue")]))
+    await home.plan()
+    (run,) = await home.due(EIGHT)
+    home.now = EIGHT + 2 * 365 * DAY_MS
+    await home.settle(run, Exited(code=0))
+
+    home.now = EIGHT + MINUTE_MS
+    await home.plan()
+    wakes = await home.wakes()
+
+    assert EIGHT + HOUR_MS == wakes["plan"]

@@ -99,7 +99,7 @@ def _stand_in(
     event: Event, routes: list[Route], found: list[Match], parked: Set[str]
 ) -> Match | None:
     """While a destination is parked, critical events also go to a living global notifier, unless
-    one of those asked for them anyway and has its own answer (rules R20)."""
+    one of those has its own answer, for it asked or it is owed this one (rules R20)."""
     if event.severity is not Severity.CRITICAL:
         return None
     if not any(each.quiet is None and each.route.fingerprint in parked for each in found):
@@ -109,6 +109,7 @@ def _stand_in(
         for route in routes
         if not route.scope and route.fingerprint not in {event.about, *parked}
     ]
-    if not living or any(wants(route, event) for route in living):
+    answered = [each.route for each in found]
+    if not living or any(wants(route, event) or route in answered for route in living):
         return None
     return Match(route=living[0], stand_in=True)

@@ -12,7 +12,7 @@ from sqlite3 import Row
 from dotagent.core import events
 from dotagent.core.decide import POISON_CRASHES
 from dotagent.core.model import Kind, Unknown
-from dotagent.store import channels, facts, outbox, record
+from dotagent.store import channels, facts, outbox, record, routing
 from dotagent.store.actor import Actor
 from dotagent.store.database import Reader, Tx
 from dotagent.store.settle_send import attest
@@ -166,6 +166,7 @@ def recover_sends(tx: Tx, actor: Actor, now: int) -> None:
             outbox.end(tx, now, row, "rejected", "poison: dotagent died while it was sent, again")
             channels.dead(tx, actor, now, row["fingerprint"], [row], "dotagent dies sending it")
     tx.run("UPDATE destinations SET down_until = 0 WHERE unsupported = 1")
+    routing.realign(tx)
 
 
 def end(tx: Tx, actor: Actor, now: int, *, reason: str | None, synced: int) -> None:

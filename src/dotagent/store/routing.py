@@ -86,3 +86,13 @@ def _move(tx: Tx, scope: str, notifier: str, fingerprint: str) -> None:
         fingerprint,
         *order_keys(scope, notifier),
     )
+
+
+def realign(tx: Tx) -> None:
+    """What a dead holder was sending when its notifier was given another address goes there."""
+    tx.run(
+        "UPDATE deliveries SET fingerprint = r.fingerprint FROM routing r"
+        " WHERE deliveries.state = 'pending' AND deliveries.suspect = 1"
+        " AND r.scope = deliveries.scope AND r.notifier = deliveries.notifier"
+        " AND r.fingerprint != deliveries.fingerprint"
+    )

@@ -292,8 +292,8 @@ def _settle_schedule(
     tx.run(
         "UPDATE schedules SET last_ended_at = ?1, last_result = ?2,"
         " last_success_at = coalesce(?3, last_success_at),"
-        " next_due_at = CASE WHEN overlap = 'queue' AND next_due_at IS NOT NULL THEN ?1"
-        " ELSE next_due_at END WHERE agent = ?4 AND id = ?5",
+        " next_due_at = CASE WHEN overlap = 'queue' AND next_due_at IS NOT NULL"
+        " THEN min(next_due_at, ?1) ELSE next_due_at END WHERE agent = ?4 AND id = ?5",
         now,
         judgement.words,
         success,
