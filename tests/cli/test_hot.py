@@ -167,7 +167,7 @@ def test_status_says_what_the_record_says(tmp_path: Path) -> None:
     assert (past.paths.home, None) == (data["home"], data["last_tick"])
     assert {
         "agents": 2, "notifiers": 1, "bad_manifests": 0, "schedules": 2, "failing": 1,
-        "degraded": 0, "new": 0, "held": 0,
+        "degraded": 0, "new": 0, "skipped": 0, "held": 0,
     } == data["counts"]  # fmt: skip
     assert ["büro", "disk-alert"] == [row["agent"] for row in data["schedules"]]
     assert data["schedules"][1]["reason"] == "gave up: exit 0, but no report — ни одного"

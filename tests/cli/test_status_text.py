@@ -12,9 +12,10 @@ import pytest
 from dotagent.cli.layout import Page
 from dotagent.cli.status_text import MOST, View, brief, full
 from dotagent.core.decide import Codes
-from dotagent.core.model import AttemptKind, RejectDestination, Retry, Unsupported
+from dotagent.core.model import AttemptKind, Exited, RejectDestination, Retry, Unsupported
 from dotagent.core.moment import stamp
 from dotagent.core.when import Every
+from dotagent.store import pausing
 from dotagent.store.database import Tx
 from dotagent.store.facts import remember
 from dotagent.store.glance import Glance, look
@@ -400,6 +401,10 @@ def test_the_same_as_data(past: Past) -> None:
         "acked_why": None,
         "silenced_until": None,
         "silenced_why": None,
+        "paused_until": None,
+        "paused_how": None,
+        "paused_by": None,
+        "paused_why": None,
         "last_started": "2026-03-29T08:40:08+0000",
         "last_ended": "2026-03-29T08:41:00+0000",
         "last_result": "exit 1",
@@ -426,3 +431,55 @@ def test_an_empty_home_has_the_same_shape(past: Past) -> None:
 
     assert [] == data["schedules"] == data["channels"] == data["manifests"] == data["troubles"]
     assert {0} == set(data["counts"].values())  # type: ignore[attr-defined]
+
+
+def test_the_worst_is_named_first(past: Past) -> None:
+    """The next step is about what has cost most, and its name can be pasted into a shell."""
+    past.agent("a", {"hourly": HOURLY})
+    past.agent("my $HOME", {"hourly": HOURLY})
+    past.plan()
+    past.fail("2026-03-29 09:00", agent="a")
+    past.fail("2026-03-29 09:01", agent="my $HOME")
+    past.fail("2026-03-29 09:31", agent="my $HOME")
+
+    assert status(past, 200).endswith("Next: dotagent why 'my $HOME/hourly'\n")
+
+
+def test_what_was_only_skipped(past: Past) -> None:
+    """A schedule whose runs were all skipped has had something due: it is not fine, nor new."""
+    past.agent("a", {"hourly": HOURLY})
+    past.plan()
+    past.finish(past.start("2026-03-29 09:00"), Exited(code=75), codes=Codes(skip=frozenset({75})))
+
+    assert "The only schedule has only been skipped so far" in verdict(past)
+    assert "exit 75, which means “not now”" in line_of(past, "a/hourly")
+    assert "Only skipped so far" in status(past)
+
+
+def test_overdue_without_a_failure(past: Past) -> None:
+    """Nothing failed, nothing succeeded: it counts as failing, and says since when it is overdue."""
+    past.agent("a", {"hourly": HOURLY})
+    past.plan()
+    for hour in ("09", "10", "11"):
+        codes = Codes(skip=frozenset({75}))
+        past.finish(past.start(f"2026-03-29 {hour}:00"), Exited(code=75), codes=codes)
+    past.plan("2026-03-29 11:01")
+
+    assert "The only schedule is failing" in verdict(past)
+    assert "overdue since 11:0" in line_of(past, "a/hourly")
+
+
+def test_a_pause_and_a_skip(past: Past) -> None:
+    """Until when, who, and why."""
+    past.agent("a", {"hourly": HOURLY})
+    past.agent("b", {"hourly": HOURLY})
+    past.plan()
+    by = {"by": "ann", "reason": "holiday"}
+    until = past.now + 3 * HOUR_MS
+    past.write(lambda tx: pausing.skip(tx, past.actor, past.now, {"agent": "b", **by}))
+    args = {"agent": "a", "until_at": until, **by}
+    past.write(lambda tx: pausing.pause(tx, past.actor, past.now, args))
+
+    assert "Paused" in status(past)
+    assert "paused until 11:00 by ann: holiday" in line_of(past, "a/hourly")
+    assert "the 09:00 run is skipped, as asked for by ann: holiday" in line_of(past, "b/hourly")

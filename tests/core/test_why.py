@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dotagent.core import planning
-from dotagent.core.case import Attempt, Away, Case, News, Standing, Telling, Window
+from dotagent.core.case import Attempt, Away, Case, News, Outage, Standing, Telling, Window
 from dotagent.core.decide import Verdict
 from dotagent.core.model import AttemptKind, DeliveryState, Event, Kind, WindowState
 from dotagent.core.past import Span
@@ -228,7 +228,6 @@ SKIPPED = {
         "skipped the 08:30 run, because it was blocked by preflight disk: no space."
     ): "preflight: blocked by preflight disk: no space",
     "skipped the 08:30 run: exit 75, which means “not now”.": "exit 75, which means “not now”",
-    "skipped the 08:30 run: paused by ana: moving house.": "paused by ana: moving house",
     (
         "skipped the 08:30 run; it was caught up by the run of 2026-03-29 12:30."
     ): "caught up by the run of 2026-03-29 12:30",
@@ -274,6 +273,18 @@ def test_a_window_that_was_missed(expected: str, what: Case) -> None:
 @pytest.mark.parametrize(("expected", "reason"), SKIPPED.items())
 def test_a_window_that_was_skipped(expected: str, reason: str) -> None:
     """Each with its reason in words."""
+    assert expected == said(case(window(WindowState.SKIPPED, reason)))
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [
+        ("paused by ann: holiday", "skipped the 08:30 run, because it was paused by ann: holiday."),
+        ("asked for by ann: no disk", "skipped the 08:30 run, as asked for by ann: no disk."),
+    ],
+)
+def test_a_window_that_a_person_did_not_want(reason: str, expected: str) -> None:
+    """Who and why, in the sentence."""
     assert expected == said(case(window(WindowState.SKIPPED, reason)))
 
 
@@ -447,7 +458,22 @@ STANDINGS = {
         "has not been started since it came due at 09:30, although a daemon runs; before that it"
         " completed the 08:30 run in 4 s."
     ): {"next_due_at": at("09:30")},
+    ("is paused until 18:00, by ann: holiday; before that it completed the 08:30 run in 4 s."): {
+        "paused_until": at("18:00"),
+        "paused": "by ann: holiday",
+    },
 }
+
+
+def test_an_overdue_schedule() -> None:
+    """Nothing failed, and nothing succeeded for too long: that comes before the last run."""
+    skipped = window(WindowState.SKIPPED, "exit 75, which means “not now”")
+    outage = Outage(opened_at=at("11:00"), failures=0, windows=0, closed_at=None, closed_by=None)
+
+    assert (
+        "is overdue since 11:00: what fell due has not succeeded; before that it skipped the 08:30"
+        " run: exit 75, which means “not now”."
+    ) == said(case(skipped, outage=outage))
 
 
 @pytest.mark.parametrize(("expected", "changes"), STANDINGS.items())

@@ -15,6 +15,7 @@ from dotagent.cli.deliveries import note
 from dotagent.cli.names import AGENT_OR_SCHEDULE
 from dotagent.cli.silence import named
 from dotagent.core.fit import one_line
+from dotagent.core.shell import word
 
 
 @click.command()
@@ -34,5 +35,5 @@ def command(name: str, reason: str, as_json: bool) -> int:
         return 0
     names = ", ".join(f"{answer['agent']}/{schedule}" for schedule in answer["schedules"])
     click.echo(f"Known: {names}. No reminders until it succeeds.")
-    click.echo(f"Next: dotagent why {answer['agent']}")
+    click.echo(f"Next: dotagent why {word(answer['agent'])}")
     return 0

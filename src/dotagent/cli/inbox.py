@@ -16,6 +16,7 @@ from dotagent.core.fit import clean, one_line
 from dotagent.core.model import DeliveryState, Severity
 from dotagent.core.moment import clock
 from dotagent.core.render import line_of
+from dotagent.core.shell import word
 from dotagent.store import history, news
 from dotagent.store.news import Line
 
@@ -75,7 +76,8 @@ def _text(page: Page, seen: Look, lines: list[Line]) -> list[str]:
     for entry, tone in found:
         shown += page.entries([entry], tone, indent=0, column=column)
     last = lines[-1].event
-    following = f"dotagent why {last.agent}/{last.schedule_id}" if last.agent else "dotagent status"
+    name = word(f"{last.agent}/{last.schedule_id}")
+    following = f"dotagent why {name}" if last.agent else "dotagent status"
     return [*shown, "", *page.paragraph(f"Next: {following}")]
 
 

@@ -4,16 +4,17 @@ With ``--json``, one object. Instants are ISO 8601 in local time; what is not kn
 
 * ``at``, ``home``, ``verdict``; ``daemon``: null, or its ``pid`` and ``since``; ``last_tick``
 * ``counts``: ``agents``, ``notifiers``, ``bad_manifests``, ``schedules``; and of these ``failing``,
-  ``degraded``, ``new``, ``held``
+  ``degraded``, ``new``, ``skipped``, ``held``
 * ``schedules``: ``agent``, ``schedule``; ``health`` (``ok``, ``degraded``, ``failing``, ``stale``,
-  ``new``, ``off``) and its ``reason``; ``held`` since, ``held_for`` a vanished folder; of the open
-  outage ``failing_since``, ``failed_attempts``, ``lost_runs``, ``acked``,
-  ``acked_why``; ``silenced_until``, ``silenced_why``; ``last_started``, ``last_ended``,
-  ``last_result``, ``last_success``, ``next_due``, ``unplanned`` (1 before a daemon or a tick has
-  seen it); of the run under way ``run`` (``waiting``,
-  ``running``), ``expected``, ``attempts`` made, ``max_attempts``, ``next_try``, ``deadline``; of
-  the attempt that runs ``attempt`` (``window``, ``manual``, ``trial``), ``attempt_number``,
-  ``attempt_started``
+  ``skipped`` (and nothing else yet), ``new``, ``off``) and its ``reason``; ``held`` since,
+  ``held_for`` a vanished folder; of the open outage ``failing_since``, ``failed_attempts``,
+  ``lost_runs``, ``acked``, ``acked_why``; ``silenced_until``, ``silenced_why``;
+  ``paused_until``, ``paused_how`` (``pause``; ``skip``: of the next run alone), ``paused_by``,
+  ``paused_why``; ``last_started``, ``last_ended``, ``last_result``, ``last_success``, ``next_due``,
+  ``unplanned`` (1 before a daemon or a tick has seen it); of the run under way ``run``
+  (``waiting``, ``running``), ``expected``, ``attempts`` made, ``max_attempts``, ``next_try``,
+  ``deadline``; of the attempt that runs ``attempt`` (``window``, ``manual``, ``trial``),
+  ``attempt_number``, ``attempt_started``
 * ``other_runs``: what runs without a schedule here: ``agent``, ``schedule``, ``attempt``,
   ``attempt_started``
 * ``channels`` with undelivered messages: ``name``, ``driver``, ``agent`` (empty: global; null:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dotagent.cli.layout import Page, plain
 from dotagent.core.moment import clock, when
+from dotagent.core.shell import word
 from dotagent.core.span import count, human
 
 TYPE_CHECKING = False
@@ -82,7 +83,7 @@ def verdict(view: View, counts: Mapping[str, int], unseen: int = 0) -> str:
         return f"{what[0].upper()}{what[1:]}, and no daemon runs."
     if view.ticks and view.last_tick_at is not None:
         return f"{what[0].upper()}{what[1:]}; the last tick was {view.when(view.last_tick_at)}."
-    quiet = counts["failing"] + counts["held"] + counts["degraded"] == 0
+    quiet = not any(counts[name] for name in ("failing", "held", "degraded", "skipped"))
     return f"No daemon runs: nothing is started on schedule{'' if quiet else f'; {what}'}."
 
 
@@ -94,6 +95,7 @@ def _what(counts: Mapping[str, int], unseen: int) -> str:
         ("failing", "is failing", "are failing"),
         ("held", "is held", "are held"),
         ("degraded", "needs a look", "need a look"),
+        ("skipped", "has only been skipped so far", "have only been skipped so far"),
     ):
         if some := counts[name]:
             if total == 1:
@@ -123,12 +125,26 @@ def following(view: View, glance: Glance, unseen: int = 0) -> str:
         return "dotagent init, or see it at work first: dotagent demo"
     if view.daemon is None and not view.ticks:
         return "dotagent daemon"
-    for row in glance.lists["schedules"]:
-        if row["health"] in ("failing", "stale", "degraded") or row["held_at"]:
-            return f"dotagent why {_name(row)}"
+    bad = [row for row in glance.lists["schedules"] if _is_bad(row)]
+    if bad:
+        worst = max(bad, key=_badness)
+        return f"dotagent why {word(_name(worst))}"
     if glance.lists["channels"]:
         return "dotagent deliveries"
     return "dotagent doctor" if counts["bad_manifests"] else "dotagent inbox"
+
+
+def _is_bad(row: Row) -> bool:
+    return row["health"] in ("failing", "stale", "degraded") or bool(row["held_at"])
+
+
+def _badness(row: Row) -> tuple[int, int]:
+    """How much a bad schedule needs somebody: what fails first, of that what has cost most. What is
+    known or silenced has had its somebody."""
+    grave = 3 if row["health"] in ("failing", "stale") else 2 if row["held_at"] else 1
+    if row["acked_at"] is not None or row["silenced_until_at"] is not None:
+        return 0, grave
+    return grave, (row["lost_runs"] or 0) + (row["failed_attempts"] or 0)
 
 
 # ------------------------------------------------------------------------------------------ pages
@@ -163,7 +179,8 @@ def _tone(view: View, counts: Mapping[str, int]) -> str:
     if counts["failing"]:
         return "bad"
     asleep = view.daemon is None and not view.ticks
-    if asleep or counts["held"] or counts["degraded"] or not counts["schedules"]:
+    doubtful = any(counts[name] for name in ("held", "degraded", "skipped"))
+    if asleep or doubtful or not counts["schedules"]:
         return "doubtful"
     return "good"
 
@@ -177,7 +194,9 @@ def _sections(view: View, glance: Glance) -> Iterable[tuple[str, str, list[Entry
     yield "Failing", "bad", groups.get("failing", [])
     yield "Held", "doubtful", groups.get("held", [])
     yield "Needs a look", "doubtful", groups.get("degraded", [])
-    yield "Overdue", "doubtful", groups.get("overdue", [])
+    yield "Not started", "doubtful", groups.get("overdue", [])
+    yield "Only skipped so far", "doubtful", groups.get("skipped", [])
+    yield "Paused", "doubtful", groups.get("paused", [])
     yield "Running", "", groups.get("running", [])
     yield "Waiting", "", groups.get("waiting", [])
     for title, name in (
@@ -204,11 +223,18 @@ def _group(view: View, row: Row) -> str:
         return "degraded"
     if row["attempt"] is not None:
         return "running"
+    if _is_paused(view, row):
+        return "paused"
     if row["run"] is not None:
         return "waiting"
     due = row["next_due_at"]
     overdue = due is not None and due < view.now - OVERDUE_MS
     return "overdue" if overdue else row["health"]
+
+
+def _is_paused(view: View, row: Row) -> bool:
+    until = row["paused_until_at"]
+    return until is not None and row["paused_how"] == "pause" and until > view.now
 
 
 def _capped(entries: list[Entry], total: int) -> list[Entry]:
@@ -231,7 +257,8 @@ def _schedule(view: View, row: Row) -> str:
     if row["reason"]:
         bits.append(plain(row["reason"]))
     if row["failing_since_at"] is not None:
-        bits.append(f"failing since {view.clock(row['failing_since_at'])}{_toll(row)}")
+        how = "failing" if row["failed_attempts"] or row["lost_runs"] else "overdue"
+        bits.append(f"{how} since {view.clock(row['failing_since_at'])}{_toll(row)}")
     if row["held_at"] is not None:
         since = view.clock(row["held_at"])
         bits.append(f"its folder {plain(row['held_for'])} has been missing since {since}")
@@ -258,6 +285,12 @@ def _said(view: View, row: Row) -> list[str]:
     if row["silenced_until_at"] is not None:
         until = view.clock(row["silenced_until_at"])
         bits.append(f"silenced until {until}: {plain(row['silenced_why'])}")
+    who = f"{plain(row['paused_by'] or '')}: {plain(row['paused_why'] or '')}"
+    if _is_paused(view, row):
+        bits.append(f"paused until {view.clock(row['paused_until_at'])} by {who}")
+    elif row["paused_until_at"] is not None and row["paused_until_at"] > view.now:
+        at = view.clock(row["paused_until_at"] - 1)
+        bits.append(f"the {at} run is skipped, as asked for by {who}")
     return bits
 
 

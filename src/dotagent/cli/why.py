@@ -33,6 +33,7 @@ from dotagent.cli.why_text import case_lines, day_lines
 from dotagent.core.case import Case, Standing, Window
 from dotagent.core.errors import NotFound, UsageError
 from dotagent.core.past import Span, span
+from dotagent.core.shell import word
 from dotagent.core.why import day_sentence, sentence
 from dotagent.store import history
 from dotagent.store.reading import Reader
@@ -140,7 +141,7 @@ def _numbered(
         if found is not None and found[0] == standing.schedule:
             asked = Span(first_at=found[1].expected_at, last_at=found[1].expected_at)
             return _of(seen, reader, standing, found[1], asked)
-    raise NotFound(f"{agent} has no window {number}", f"See: dotagent why {agent}")
+    raise NotFound(f"{agent} has no window {number}", f"See: dotagent why {word(agent)}")
 
 
 def _asked(seen: Look, reader: Reader, standings: Sequence[Standing], asked: Span) -> Case | Day:

@@ -14,6 +14,7 @@ from dotagent.core.model import DeliveryState, Kind, WindowState
 from dotagent.core.moment import clock, local
 from dotagent.core.past import Span
 from dotagent.core.render import line_of
+from dotagent.core.shell import word
 from dotagent.core.span import count, human
 
 Entry = tuple[str, str]
@@ -66,7 +67,7 @@ def day_lines(
         lines += page.entries([(at, said)], TONES.get(window.state, ""), column=column)
     worst = next((w for w, _, _ in reversed(listed) if w.state in BAD), listed[-1][0])
     name = runs[0][0].standing.name
-    return [*lines, "", *page.paragraph(f"Next: dotagent why {name} {worst.id}")]
+    return [*lines, "", *page.paragraph(f"Next: dotagent why {word(name)} {worst.id}")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,11 +203,11 @@ class _Evidence:
         is_over = case.window is None or case.window.closed_at is not None
         if is_over and last is not None and last.verdict is Verdict.FAILED:
             log = self.seen.paths.agent_log(names.agent)
-            schedule = "" if names.first_seen_at is None else f" --schedule {names.schedule}"
-            return f"read {log}, mend it, then: dotagent run-now {names.agent}{schedule}"
+            schedule = "" if names.first_seen_at is None else f" --schedule {word(names.schedule)}"
+            return f"read {log}, mend it, then: dotagent run-now {word(names.agent)}{schedule}"
         if self.seen.actor != "daemon":
             return "dotagent daemon"
         untold = (told for news in case.news for told in news.told if told.state in UNTOLD)
         if next(untold, None) is not None:
             return "dotagent deliveries"
-        return f"dotagent inbox --agent {names.agent}"
+        return f"dotagent inbox --agent {word(names.agent)}"

@@ -30,6 +30,9 @@ class Standing:
     planned_through: int | None = None
     next_due_at: int | None = None
     max_attempts: int = 1
+    paused_until: int | None = None
+    """Until when a person wants nothing of it run, and who and why, where one does."""
+    paused: str = ""
 
     @property
     def name(self) -> str:

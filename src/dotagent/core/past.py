@@ -15,7 +15,7 @@ from dotagent.core.moment import local
 
 FORMS = "08:30, yesterday, tuesday 08:30, 2026-03-29, 2026-03-29T08:30, or a window's number"
 
-_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TIME = re.compile(r"([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?")
 _INSTANT = re.compile(r"(.+[t ].+?)(z|[+-][0-9]{2}:?[0-9]{2})")
@@ -38,7 +38,7 @@ def span(text: str, now: int, zone: tzinfo) -> Span:
         if exact is not None and _DATE.match(words):
             first = datetime.fromisoformat(words.upper())
             return _until(_at(first), _at(first), with_seconds=first.second > 0)
-        day, clock = _parts(words)
+        day, clock = parts(words)
         if clock is None:
             wanted = _day(day, now, zone)
             midnight = datetime.combine(wanted, time(), zone)
@@ -54,7 +54,7 @@ def span(text: str, now: int, zone: tzinfo) -> Span:
         raise ValueError(f"{text!r} is not a time that can be looked up; write {FORMS}") from error
 
 
-def _parts(words: str) -> tuple[str, time | None]:
+def parts(words: str) -> tuple[str, time | None]:
     """Day and time of day of ``words``; either may be missing, not both."""
     day, _, rest = words.replace("t", " ", 1).partition(" ") if _DATE.match(words) else ("", "", "")
     if not day:
@@ -74,7 +74,7 @@ def _day(word: str, now: int, zone: tzinfo) -> date:
     today = local(now, zone).date()
     if word in ("today", "yesterday"):
         return today - timedelta(days=word == "yesterday")
-    for number, name in enumerate(_DAYS):
+    for number, name in enumerate(DAYS):
         if word in (name, name[:3]):
             return today - timedelta(days=(today.weekday() - number) % 7)
     return date.fromisoformat(word)

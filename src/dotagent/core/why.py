@@ -96,14 +96,28 @@ class _Words:
                 f"is held since {self.at(standing.held_at)}, because its folder"
                 f" {shorten(standing.folder, LONGEST_SAID)} has vanished"
             )
-        elif self._is_overdue() and not live:
+        elif self._is_without_success():
+            assert self.case.outage is not None
+            since = self.at(self.case.outage.opened_at)
+            yield f"is overdue since {since}: what fell due has not succeeded"
+        elif standing.paused_until is not None and standing.paused_until > self.now and not live:
+            until = self.at(standing.paused_until)
+            yield f"is paused until {until}, {_clause(standing.paused)}"
+        elif self._is_unstarted() and not live:
             yield f"has not been started since it came due {self._due()}, {self._no_daemon()}"
 
     def _is_live(self) -> bool:
         window = self.case.window
         return window is not None and window.closed_at is None
 
-    def _is_overdue(self) -> bool:
+    def _is_without_success(self) -> bool:
+        """Overdue in the sense of rules R13: nothing failed, and nothing succeeded either."""
+        outage = self.case.outage
+        if outage is None or outage.closed_at is not None:
+            return False
+        return not outage.failures and not outage.windows
+
+    def _is_unstarted(self) -> bool:
         due = self.case.standing.next_due_at
         planned = self.case.standing.planned_through is not None
         return planned and due is not None and due < self.now - planning.ON_TIME_MS
@@ -256,6 +270,11 @@ class _Words:
             return f"{because} {verb} {reason}"
         if reason.startswith("preflight: "):
             return f", because it was {reason.removeprefix('preflight: ')}"
+        if reason.startswith("paused by "):
+            verb = "it was" if window.count == 1 else "they were"
+            return f", because {verb} {reason}"
+        if reason.startswith("asked for by "):
+            return f", as {reason}"
         return f": {reason}"
 
     # --------------------------------------------------------------------------------------- live

@@ -27,6 +27,8 @@ SELECT s.agent, s.id AS schedule,
        s.held_at, CASE WHEN s.held_at IS NOT NULL THEN g.root END AS held_for,
        o.opened_at AS failing_since_at, o.failures AS failed_attempts, o.windows AS lost_runs,
        o.acked_at, o.acked_why, q.until_at AS silenced_until_at, q.reason AS silenced_why,
+       p.until_at AS paused_until_at, p.kind AS paused_how, p.by AS paused_by,
+       p.reason AS paused_why,
        s.last_started_at, s.last_ended_at, s.last_result, s.last_success_at,
        CASE WHEN s.planned_through IS NOT NULL THEN s.next_due_at END AS next_due_at,
        s.planned_through IS NULL AS unplanned,
@@ -42,6 +44,9 @@ LEFT JOIN outages o ON o.agent = s.agent AND o.schedule = s.id AND o.closed_at I
 LEFT JOIN silences q ON q.id = (
   SELECT id FROM silences WHERE agent = s.agent AND ended_at IS NULL
   AND (schedule IS NULL OR schedule = s.id) ORDER BY until_at DESC, id DESC LIMIT 1)
+LEFT JOIN pauses p ON p.id = (
+  SELECT id FROM pauses WHERE agent = s.agent AND schedule IN ('', s.id) AND ended_at IS NULL
+  ORDER BY until_at DESC, id DESC LIMIT 1)
 WHERE g.gone_at IS NULL AND (s.gone_at IS NULL OR s.gone_why = 'disabled')
 ORDER BY s.agent, s.id
 """
@@ -105,6 +110,7 @@ COUNTED = {
     "failing": "count(*) FILTER (WHERE health IN ('failing', 'stale'))",
     "degraded": "count(*) FILTER (WHERE health = 'degraded')",
     "new": "count(*) FILTER (WHERE health = 'new')",
+    "skipped": "count(*) FILTER (WHERE health = 'skipped')",
     "held": "count(*) FILTER (WHERE held_at IS NOT NULL)",
 }
 
@@ -124,6 +130,8 @@ LISTS = {
 
 FOREIGN = (
     "acked_why",
+    "paused_by",
+    "paused_why",
     "silenced_why",
     "reason",
     "last_result",

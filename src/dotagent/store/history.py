@@ -37,7 +37,11 @@ def standings(reader: Reader, agent: str) -> list[Standing]:
     """The agent's schedules, those that need somebody first, then the last to run first; and what
     it was only run as by hand."""
     rows = reader.execute(
-        "SELECT s.*, g.root FROM schedules s JOIN agents g ON g.name = s.agent WHERE s.agent = ?"
+        "SELECT s.*, g.root, p.until_at, p.by, p.reason AS paused_why FROM schedules s"
+        " JOIN agents g ON g.name = s.agent LEFT JOIN pauses p ON p.id ="
+        " (SELECT id FROM pauses WHERE agent = s.agent AND schedule IN ('', s.id)"
+        " AND kind = 'pause' AND ended_at IS NULL ORDER BY until_at DESC, id DESC LIMIT 1)"
+        " WHERE s.agent = ?"
         " ORDER BY s.gone_at IS NOT NULL, s.health NOT IN ('failing', 'stale'),"
         " s.last_ended_at IS NULL, s.last_ended_at DESC, s.id",
         (agent,),
@@ -65,6 +69,8 @@ def _standing(row: Row) -> Standing:
         planned_through=row["planned_through"],
         next_due_at=row["next_due_at"],
         max_attempts=row["max_attempts"],
+        paused_until=row["until_at"],
+        paused="" if row["until_at"] is None else f"by {row['by']}: {row['paused_why']}",
     )
 
 
@@ -234,6 +240,17 @@ def case_of_window(
         busy_with=busy,
         actor=actor,
     )
+
+
+_OVERDUE = (
+    "SELECT o.id FROM outages o WHERE o.agent = events.agent AND o.schedule = events.schedule"
+    " AND o.closed_at IS NULL AND o.failures = 0 AND o.windows = 0"
+)
+
+
+def _latest_id(reader: Reader, standing: Standing) -> int | None:
+    latest = latest_window(reader, standing)
+    return None if latest is None else latest.id
 
 
 def case_of_attempt(

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from sqlite3 import Row
 from typing import Any
 
+from dotagent.core import shell
 from dotagent.core.duration import DAY_MS
 from dotagent.core.errors import UsageError
 from dotagent.core.model import WindowState
 from dotagent.core.moment import when
-from dotagent.core.problems import quoted
 from dotagent.store import overdue, pauses, plan, record, windows
 from dotagent.store.actor import Actor
 from dotagent.store.database import Tx
@@ -84,7 +84,7 @@ def resume(tx: Tx, actor: Actor, now: int, args: Args) -> Answer:
     if above:
         raise UsageError(
             f"the whole agent {word.agent} is paused, not only {word.name}",
-            f"To resume all of it: dotagent resume {quoted(word.agent)}",
+            f"To resume all of it: dotagent resume {shell.word(word.agent)}",
         )
     if ended:
         _attest(tx, actor, now, "agent_resumed", word)

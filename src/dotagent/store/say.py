@@ -10,6 +10,7 @@ from typing import Any
 
 from dotagent.core.errors import NotFound, UsageError
 from dotagent.core.problems import nearest, quoted
+from dotagent.core.shell import word
 from dotagent.core.silence import MOST_MS
 from dotagent.store import outages, silences
 from dotagent.store.actor import Actor
@@ -45,7 +46,8 @@ def ack(tx: Tx, actor: Actor, now: int, args: Args) -> Answer:
     if not known:
         name = agent if schedule is None else f"{agent}/{schedule}"
         raise UsageError(
-            f"{name} is not failing: there is nothing to acknowledge", f"See: dotagent why {agent}"
+            f"{name} is not failing: there is nothing to acknowledge",
+            f"See: dotagent why {word(agent)}",
         )
     return {"agent": agent, "schedules": known}
 
