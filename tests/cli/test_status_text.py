@@ -457,7 +457,7 @@ def test_what_was_only_skipped(past: Past) -> None:
 
 
 def test_overdue_without_a_failure(past: Past) -> None:
-    """Nothing failed, nothing succeeded: it counts as failing, and says since when it is overdue."""
+    """Nothing failed, nothing succeeded: it counts as failing, and says since when."""
     past.agent("a", {"hourly": HOURLY})
     past.plan()
     for hour in ("09", "10", "11"):
