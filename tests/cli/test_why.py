@@ -14,6 +14,7 @@ from dotagent.cli.main import run
 from dotagent.cli.why import Day, find
 from dotagent.cli.why_text import case_lines, day_lines
 from dotagent.core.case import Case
+from dotagent.core.day import day_sentence
 from dotagent.core.decide import Codes
 from dotagent.core.errors import NotFound, UsageError
 from dotagent.core.model import (
@@ -25,7 +26,7 @@ from dotagent.core.model import (
     Unknown,
 )
 from dotagent.core.when import Every
-from dotagent.core.why import day_sentence, sentence
+from dotagent.core.why import sentence
 from dotagent.store.reading import record
 from dotagent.system.paths import Paths
 from tests.cli.golden import check_golden

@@ -31,10 +31,11 @@ from dotagent.cli.names import AGENT_OR_SCHEDULE
 from dotagent.cli.why_data import case_data, window_data
 from dotagent.cli.why_text import case_lines, day_lines
 from dotagent.core.case import Case, Standing, Window
+from dotagent.core.day import day_sentence
 from dotagent.core.errors import NotFound, UsageError
 from dotagent.core.past import Span, span
 from dotagent.core.shell import word
-from dotagent.core.why import day_sentence, sentence
+from dotagent.core.why import sentence
 from dotagent.store import history
 from dotagent.store.reading import Reader
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import tzinfo
 
 from dotagent.core import planning
-from dotagent.core.case import Attempt, Away, Case, Standing, Window
+from dotagent.core.case import Attempt, Away, Case, Window
 from dotagent.core.decide import GOOD, Verdict
 from dotagent.core.fit import shorten
 from dotagent.core.model import AttemptKind, WindowState
@@ -31,39 +31,6 @@ def sentence(case: Case, now: int, zone: tzinfo) -> str:
     if said:
         clauses.append(said)
     return f"{shorten(case.standing.name, LONGEST_SAID)} {'; '.join(clauses)}."
-
-
-def day_sentence(
-    standing: Standing, windows: Sequence[Window], first_at: int, now: int, zone: tzinfo
-) -> str:
-    """A day with several runs, in one sentence: how many ended how, and when those were that did
-    not succeed."""
-    names = {
-        WindowState.SUCCEEDED: "completed",
-        WindowState.GIVEN_UP: "given up",
-        WindowState.MISSED: "missed",
-        WindowState.SKIPPED: "skipped",
-        WindowState.RUNNING: "running",
-        WindowState.WAITING: "waiting",
-    }
-    parts = []
-    for state, name in names.items():
-        ours = [window for window in windows if window.state is state]
-        if not ours:
-            continue
-        at = ", ".join(_instants(window, first_at, zone) for window in ours[:3])
-        more = f" and {len(ours) - 3} more" if len(ours) > 3 else ""
-        which = "" if state is WindowState.SUCCEEDED else f" ({at}{more})"
-        parts.append(f"{sum(window.count for window in ours)} {name}{which}")
-    day = f"{local(first_at, zone):%a %Y-%m-%d}"
-    return f"{standing.name} had these runs on {day}: {', '.join(parts)}."
-
-
-def _instants(window: Window, day_at: int, zone: tzinfo) -> str:
-    first = clock(window.expected_at, day_at, zone)
-    if window.expected_to is None or window.count == 1:
-        return first
-    return f"{first} to {clock(window.expected_to, day_at, zone)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
