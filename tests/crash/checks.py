@@ -10,9 +10,12 @@ import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
+from dotagent.core.fold import Why
 from dotagent.core.model import Event, Kind
-from dotagent.core.render import line_of
+from dotagent.core.render import line_of, render
+from dotagent.core.together import together
 from dotagent.system.auditfile import verify_file
 from dotagent.system.zone import machine_zone
 from tests.crash.lab import Trial
@@ -108,26 +111,40 @@ def explain(arrived: Sequence[str], demanded: Sequence[str], key: str) -> None:
 
 def _demanded(trial: Trial, order_key: str) -> list[str]:
     """One expression a delivery: an arrival for each send that was answered well, perhaps one for
-    each whose answer was lost, none for the others; a repeat says so."""
-    zone = machine_zone({})
+    each whose answer was lost, none for the others; a repeat says so. What went in another's
+    message arrived with that."""
     found = []
     for row in trial.all(
-        "SELECT e.*, d.id AS delivery FROM deliveries d JOIN events e ON e.seq = d.event_seq"
-        " WHERE d.order_key = ? AND d.tries > 0 ORDER BY e.seq",
+        "SELECT e.*, d.id AS delivery, d.folded FROM deliveries d JOIN events e"
+        " ON e.seq = d.event_seq WHERE d.order_key = ? AND d.tries > 0 ORDER BY e.seq",
         order_key,
     ):
-        line = re.escape(line_of(_event(row), zone))
-        flag = re.escape(REPEAT)
         sends = trial.all(
-            "SELECT * FROM sends WHERE delivery_id = ? ORDER BY number", row["delivery"]
+            "SELECT * FROM sends WHERE delivery_id = ? AND led_by IS NULL ORDER BY number",
+            row["delivery"],
         )
-        found.append(
-            "".join(
-                f"(?:{line}{flag if send['may_repeat'] else ''}\n){_TIMES[send['outcome']]}"
-                for send in sends
-            )
-        )
+        found.append("".join(_reading(trial, row, send) for send in sends))
     return found
+
+
+def _reading(trial: Trial, row: Any, send: Any) -> str:
+    """One message, and how often it may have come."""
+    others = trial.all(
+        "SELECT e.*, s.may_repeat FROM sends s JOIN deliveries d ON d.id = s.delivery_id"
+        " JOIN events e ON e.seq = d.event_seq"
+        " WHERE s.led_by = ? AND s.epoch = ? AND s.started_at = ?",
+        send["delivery_id"],
+        send["epoch"],
+        send["started_at"],
+    )
+    zone, event = machine_zone({}), _event(row)
+    line = line_of(event, zone)
+    if others:
+        own = render(event, key="", zone=zone)
+        events = [event, *(_event(each) for each in others)]
+        line = together(own, event, events, Why.of(row["folded"]), zone).line
+    repeats = any(each["may_repeat"] for each in (send, *others))
+    return f"(?:{re.escape(line + REPEAT * repeats)}\n){_TIMES[send['outcome']]}"
 
 
 _TIMES = {"sent": "", "unknown": "?", "retry": "{0}"}
@@ -151,6 +168,8 @@ def _event(row: object) -> Event:
         at=values["at"],
         agent=values["agent"],
         schedule_id=values["schedule"],
+        seq=values["seq"],
+        outage_id=values["outage_id"],
         facts=json.loads(values["facts"]),
     )
 

@@ -35,7 +35,6 @@ from dotagent.store import (
     adopt,
     attempts,
     holders,
-    outages,
     outbox,
     pausing,
     plan,
@@ -99,6 +98,7 @@ def route(
     remind: Sequence[int] = (),
     pace: Pace | None = None,
     driver: str = "slack",
+    **rules: Any,
 ) -> RouteRow:
     return RouteRow(
         notifier=key,
@@ -108,6 +108,7 @@ def route(
         remind=remind,
         fingerprint=to,
         pace=pace or Pace(burst=1, every_ms=0, parallel=8),
+        **rules,
     )
 
 
@@ -424,7 +425,7 @@ class Home:
 
     async def remind(self, now: int | None = None) -> set[str]:
         self.now = self.now if now is None else now
-        return await self.write(lambda tx: outages.remind(tx, self.actor, self.now))
+        return await self.write(lambda tx: timely.look(tx, self.actor, self.now))
 
     async def look(self, now: int | None = None) -> set[str]:
         """What time alone makes worth telling."""
@@ -453,7 +454,7 @@ class Home:
                 "plan": plan.next_wake(tx),
                 "windows": windows.next_wake(tx),
                 "outbox": outbox.next_wake(tx),
-                "reminders": outages.next_wake(tx),
+                "reminders": timely.next_wake(tx),
                 "timely": timely.next_wake(tx),
             }
 

@@ -27,6 +27,7 @@ from hypothesis.stateful import (
 )
 
 from dotagent.core.decide import allowance
+from dotagent.core.manifest_notifier import QuietHours
 from dotagent.core.match import ANNOUNCEMENTS, wants
 from dotagent.core.model import (
     FAILURES,
@@ -49,7 +50,7 @@ from dotagent.core.model import (
 )
 from dotagent.core.when import Every
 from dotagent.ports import Pace
-from dotagent.store import attempts, outages, outbox, plan, resend, windows
+from dotagent.store import attempts, outbox, plan, resend, timely, windows
 from dotagent.store.adopt import AgentRows
 from dotagent.store.attempts import Run
 from dotagent.store.database import Tx
@@ -98,12 +99,18 @@ def manifest(
         "b": {"overlap": "queue"},
         "c": {"catch_up": "none", "stale_after": 5 * MINUTE_MS},
     }
+    rules: dict[str, dict[str, Any]] = {
+        "a": {"collapse": True},
+        "b": {"quiet_hours": QuietHours(from_minute=8 * 60, to_minute=14 * 60)},
+        "c": {"rate_limit_ms": 50 * MINUTE_MS},
+    }
     when = Every(every_ms=minutes * MINUTE_MS, run_at_start=name == "a")
     own = route(
         name,
         to or f"f-{name}",
         remind=[HOUR_MS, 3 * HOUR_MS] if name == "b" else (),
         pace=Pace(burst=2, every_ms=500, parallel=2),
+        **rules[name],
     )
     made = schedule(when=when, tries=tries, backoff=[MINUTE_MS, 3 * MINUTE_MS], **policies[name])
     return agent(name, schedules=[made], routes=[own], **more)
@@ -171,10 +178,10 @@ class Life(RuleBasedStateMachine):
 
         def op(tx: Tx) -> tuple[list[Run], list[Claim], bool, list[int | None]]:
             more = plan.plan_due(tx, home.actor, home.now).more
-            outages.remind(tx, home.actor, home.now)
+            timely.look(tx, home.actor, home.now)
             runs = attempts.claim_due(tx, home.actor, home.now, room)
             claims = outbox.claim(tx, home.actor, home.now, room)
-            wakes = [plan.next_wake(tx), outages.next_wake(tx)]
+            wakes = [plan.next_wake(tx), timely.next_wake(tx)]
             wakes += [windows.next_wake(tx)] if len(runs) < room else []
             wakes += [outbox.next_wake(tx)] if len(claims) < room else []
             return runs, claims, more, wakes
@@ -234,11 +241,13 @@ class Life(RuleBasedStateMachine):
         assert before == (self.rows("SELECT * FROM deliveries"), self.rows("SELECT * FROM audit"))
 
     def arrive(self, claim: Claim, outcome: Outcome) -> None:
-        """The service may have shown the message."""
-        (row,) = self.rows("SELECT * FROM deliveries WHERE id = ?", claim.delivery_id)
-        if isinstance(outcome, Sent | Unknown) and row["resend_of"] is None:
+        """The service may have shown the message, and all that it is about."""
+        if not isinstance(outcome, Sent | Unknown):
+            return
+        for number in sorted(claim.ids):
+            (row,) = self.rows("SELECT * FROM deliveries WHERE id = ?", number)
             seqs = self.arrived.setdefault(row["order_key"], [])
-            if row["event_seq"] not in seqs:
+            if row["resend_of"] is None and row["event_seq"] not in seqs:
                 seqs.append(row["event_seq"])
 
     @rule(clean=st.booleans(), arrives=st.booleans())
@@ -394,7 +403,7 @@ class Life(RuleBasedStateMachine):
         assert {row["id"] for row in open_} == {run.attempt_id for run in self.running}
         assert len(open_) == len({(row["agent"], row["schedule"]) for row in open_})
         sending = self.rows("SELECT id FROM deliveries WHERE state = 'sending'")
-        assert {row["id"] for row in sending} == {claim.delivery_id for claim in self.sending}
+        assert {row["id"] for row in sending} == {i for claim in self.sending for i in claim.ids}
 
     @invariant()
     def good_news_to_who_heard_the_bad(self) -> None:
@@ -416,6 +425,8 @@ class Life(RuleBasedStateMachine):
                     row["notifier"],
                 )
             ]
+            if row["folded"] and row["state"] == "suppressed":
+                continue  # the one message for all of them was skipped
             quiet = bool(states) and set(states) == {"suppressed"}
             assert quiet is (row["reason"] == QUIET)
 

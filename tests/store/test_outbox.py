@@ -339,9 +339,11 @@ async def test_recovered_to_who_hears_nothing_else(home: Home) -> None:
 async def test_recovered_where_all_was_quiet(home: Home) -> None:
     """A notifier all of whose failure messages stayed quiet is spared the good news (rules R14)."""
     await home.adopt(agent())
-    await fail_and_recover(home)
+    await home.plan()
+    await home.run(EIGHT)
     (claim,) = await home.claim()
     await home.answer(claim, Skipped(why="too soon after the last one"))
+    await home.run(EIGHT + 5 * MINUTE_MS, Exited(code=0))
     await home.send_all()
 
     assert [("n", "success")] == home.sent()
@@ -358,10 +360,11 @@ async def test_recovered_where_some_was_quiet(home: Home) -> None:
     await home.adopt(agent(schedules=[schedule(tries=1)]))
     await home.plan()
     await home.run(EIGHT)
-    await home.run(EIGHT + HOUR_MS, Exited(code=0))
     outcomes: Iterator[Outcome] = iter([Skipped(why="too soon"), Sent(), Sent(), Sent()])
     while claims := await home.claim():
         await home.answer(claims[0], next(outcomes))
+    await home.run(EIGHT + HOUR_MS, Exited(code=0))
+    await home.send_all()
 
     assert ["given_up", "success", "recovered"] == [kind for _, kind in home.sent()]
 
@@ -391,9 +394,11 @@ async def test_another_notifier_knows_nothing_of_it(home: Home) -> None:
 async def test_claim_and_suppression_are_one(home: Home) -> None:
     """A recovery that turns out quiet makes room for what comes after it in the same look."""
     await home.adopt(agent())
-    await fail_and_recover(home)
+    await home.plan()
+    await home.run(EIGHT)
     (claim,) = await home.claim()
     await home.answer(claim, Skipped(why="x"))
+    await home.run(EIGHT + 5 * MINUTE_MS, Exited(code=0))
     (claim,) = await home.claim()
     await home.tell(FAILED)
     following = await home.answer(claim, room=8)

@@ -86,9 +86,9 @@ async def test_again_of_a_recovery(home: Home) -> None:
     await home.adopt(agent())
     await home.plan()
     await home.run(EIGHT)
-    await home.run(EIGHT + 5 * MINUTE_MS, Exited(code=0))
     (claim,) = await home.claim()
     await home.answer(claim, Skipped(why="x"))
+    await home.run(EIGHT + 5 * MINUTE_MS, Exited(code=0))
     await home.send_all()
     quiet = home.value("SELECT max(id) FROM deliveries WHERE state = 'suppressed'")
     await again(home, quiet)
@@ -149,7 +149,7 @@ async def test_cancel(home: Home) -> None:
     await home.adopt(agent())
     await home.tell(FAILED)
     await home.tell(GIVEN_UP)
-    await home.write(lambda tx: resend.cancel(tx, home.now, [1], "cancelled by hand"))
+    await home.write(lambda tx: resend.cancel(tx, home.actor, home.now, [1], "cancelled by hand"))
 
     assert ("n", "attempt_failed", "cancelled", "cancelled by hand") == home.deliveries()[0]
     assert [2] == [claim.delivery_id for claim in await home.claim()]
@@ -163,7 +163,7 @@ async def test_cancel_what_is_on_its_way(home: Home) -> None:
     await home.tell(FAILED, "b")
 
     with pytest.raises(UsageError, match="delivery 1 is sending: it can't be cancelled"):
-        await home.write(lambda tx: resend.cancel(tx, home.now, [2, 1], "x"))
+        await home.write(lambda tx: resend.cancel(tx, home.actor, home.now, [2, 1], "x"))
     assert ["sending", "pending"] == [state for _, _, state, _ in home.deliveries()]
 
 
@@ -172,4 +172,4 @@ async def test_unknown_delivery(home: Home) -> None:
     with pytest.raises(NotFound, match="there is no delivery 7"):
         await again(home, 7)
     with pytest.raises(NotFound, match="there is no delivery 7"):
-        await home.write(lambda tx: resend.cancel(tx, home.now, [7], "x"))
+        await home.write(lambda tx: resend.cancel(tx, home.actor, home.now, [7], "x"))

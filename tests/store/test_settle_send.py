@@ -18,7 +18,7 @@ from dotagent.core.model import (
     Unknown,
     Unsupported,
 )
-from dotagent.store import settle_send
+from dotagent.store import ledger
 from tests.core.walls import DAY_MS, HOUR_MS
 from tests.store.builder import Home, agent, route
 
@@ -144,7 +144,7 @@ async def test_words() -> None:
     ]
 
     assert ["sent", "unknown", "reject_message", "reject_destination"] == [
-        settle_send.outcome_word(each) for each in outcomes
+        ledger.outcome_word(each) for each in outcomes
     ]
 
 
@@ -321,9 +321,9 @@ async def test_address_learnt_by_sending(home: Home) -> None:
     await home.tell(GIVEN_UP)
     (claim,) = await home.claim()
     await home.answer(claim, RejectDestination(why="404"))
-    await home.tell(FAILED)
     home.now += DAY_MS
     (probe,) = await home.claim(only=["old"])
+    await home.tell(FAILED)
     following = await home.answer(probe, Sent(), to="new", room=8)
 
     assert "new" == home.value("SELECT fingerprint FROM routing WHERE scope = 'a'")

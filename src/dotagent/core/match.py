@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Set
 from dataclasses import dataclass
 
+from dotagent.core.manifest_notifier import QuietHours
 from dotagent.core.model import AGENT_EVENTS, Event, Kind, Severity
 from dotagent.core.silence import Silence
 
@@ -30,6 +31,7 @@ class Route:
     fingerprint: str
     events: frozenset[Kind] = frozenset()
     remind: tuple[int, ...] = ()
+    quiet_hours: QuietHours | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ dotagent 0.1.x (contract §6.2) travels along for plugins and hooks.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import tzinfo
 from typing import Any
 
@@ -35,13 +36,13 @@ def render(
     tail = _tail(event, stdout, stderr)
     line = _line(event, zone)
     result = event.facts.get("result") or {}
-    return Message(
+    message = Message(
         key=key,
         kind=event.kind,
         severity=event.severity,
         at=event.at,
         title=event.agent or "dotagent",
-        line=f"{line}{REPEAT}" if doubtful else line,
+        line=line,
         tail=tail,
         link=result.get("link"),
         legacy=_legacy(event, line, tail, stdout.text, stderr.text),
@@ -49,6 +50,12 @@ def render(
         schedule_id=event.schedule_id,
         facts=event.facts,
     )
+    return doubted(message) if doubtful else message
+
+
+def doubted(message: Message) -> Message:
+    """The same, marked as one that may have arrived before."""
+    return replace(message, line=f"{message.line}{REPEAT}")
 
 
 def line_of(event: Event, zone: tzinfo) -> str:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dotagent.core.manifest import Hook, Manifest, Notifier
+from dotagent.core.manifest_notifier import QuietHours
 from dotagent.core.model import Kind
 
 PLUGIN = "plugin"
@@ -46,6 +47,9 @@ class Target:
     ca_file: str | None = None
     template: str | None = None
     purpose: str = "notify"
+    quiet_hours: QuietHours | None = None
+    rate_limit_ms: int = 0
+    collapse: bool = False
 
 
 def of_manifest(manifest: Manifest, home_key: bytes, addressed: Addressed) -> list[Target]:
@@ -79,6 +83,9 @@ def of_notifiers(
                 settings=notifier.settings,
                 events=frozenset(notifier.events),
                 remind=tuple(notifier.remind or ()),
+                quiet_hours=notifier.quiet_hours,
+                rate_limit_ms=notifier.rate_limit_ms,
+                collapse=notifier.collapse,
                 timeout_ms=notifier.timeout_ms,
                 proxy=notifier.proxy,
                 ca_file=notifier.ca_file,

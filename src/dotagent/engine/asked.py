@@ -223,7 +223,8 @@ class Asked:
     async def _cancel(self, request: Request, args: Mapping[str, Any]) -> None:
         why = f"cancelled: {args['why']}" if args.get("why") else "cancelled by hand"
         await self._over_deliveries(
-            request, lambda tx, now: resend.cancel(tx, now, args["ids"], why)
+            request,
+            lambda tx, now: resend.cancel(tx, self._engine.parts.actor, now, args["ids"], why),
         )
 
     async def _over_deliveries(

@@ -82,7 +82,8 @@ async def configure(
     routes = tuple(of_notifiers(config.notifiers, parts.home_key, parts.addressed))
     parts.vault.want(parts.speak, parts.environment, loaded.references, fetched or (lambda: None))
     known = ChainMap(dict(loaded.values), parts.vault.values)
-    parts = replace(parts, secrets=known, secrets_path=loaded.path, routes=routes)
+    actor = replace(parts.actor, storm=config.storm.waiting)
+    parts = replace(parts, secrets=known, secrets_path=loaded.path, routes=routes, actor=actor)
     rows = route_rows(parts, routes)
 
     def commit(tx: Tx) -> None:

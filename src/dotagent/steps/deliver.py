@@ -7,6 +7,7 @@ resolved secret leaves this room but inside the parcel.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,8 +16,9 @@ from dotagent.core import template
 from dotagent.core.errors import DotagentError, StoreCorrupt
 from dotagent.core.manifest import Manifest
 from dotagent.core.model import Message, Outcome, RejectMessage, Retry, Skipped, Unknown
-from dotagent.core.render import render
+from dotagent.core.render import doubted, render
 from dotagent.core.targets import PLUGIN, Target, fingerprint, of_manifest
+from dotagent.core.together import together
 from dotagent.ports import Parcel
 from dotagent.steps import plugin_call
 from dotagent.steps.catalogue import Catalogue
@@ -42,12 +44,14 @@ class Result:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Try:
     """One try: its outcome, the fingerprint of the address really used, and for the record which
-    plugin it went through. ``gone``: there is no such notifier any more. ``remark``: what
-    else the record should say."""
+    plugin it went through. ``gone``: there is no such notifier any more. ``unmade``: what was to be
+    one message could not be made one, and nothing was sent. ``remark``: what else the record should
+    say."""
 
     outcome: Outcome
     address: str
     gone: str | None = None
+    unmade: bool = False
     plugin: str | None = None
     purpose: str = "notify"
     remark: str = ""
@@ -62,9 +66,9 @@ async def deliver(
     except StoreCorrupt:
         raise  # nothing can be settled any more: whoever holds the home sets the file aside
     except DotagentError as error:  # an unset ${NAME}, a good copy that cannot be read
-        tried = _Try(outcome=Retry(why=error.message), address=claim.fingerprint)
+        tried = _failed(claim, error.message)
     except Exception as error:  # a fault of ours must not take the other messages down
-        tried = _Try(outcome=Retry(why=fault(error)), address=claim.fingerprint)
+        tried = _failed(claim, fault(error))
     following = await parts.commit(
         lambda tx: settle_send.settle(
             tx,
@@ -76,6 +80,7 @@ async def deliver(
             u=parts.chance(),
             room=room(),
             gone=tried.gone,
+            unmade=tried.unmade,
             plugin=tried.plugin,
             purpose=tried.purpose,
             remark=tried.remark,
@@ -84,16 +89,26 @@ async def deliver(
     return Result(claim=claim, outcome=tried.outcome, next=following)
 
 
+def _failed(claim: Claim, why: str) -> _Try:
+    """What goes wrong with one of several must not keep the others."""
+    return _Try(outcome=Retry(why=why), address=claim.fingerprint, unmade=bool(claim.others))
+
+
 async def _try(parts: Parts, catalogue: Catalogue, claim: Claim) -> _Try:
     manifest = _manifest(parts, catalogue, claim)
     target = _target(parts, manifest, claim)
+    if isinstance(target, str) and claim.others:
+        return _failed(claim, target)
     if isinstance(target, str):
         outcome: Outcome = Skipped(why=f"notifier removed: {target}")
         return _Try(outcome=outcome, address=claim.fingerprint, gone=target)
-    message, remark = template.apply(_message(parts, claim), target.template, parts.actor.zone)
+    own_words = target.template if not claim.others else None  # a template is about one event
+    message, remark = template.apply(_message(parts, claim), own_words, parts.actor.zone)
     await parts.vault.arrived(names_in([target.settings, target.proxy]))
     settings, secrets = resolved(parts, target.settings)
     address = address_of(parts, target, settings)
+    if address != claim.fingerprint and claim.others:
+        return _failed(claim, "the channel's address has changed")  # the others' may not have
     target = await plugin_call.stand_in(parts, target)
     if target.driver != PLUGIN:
         settings, secrets = resolved(parts, target.settings)
@@ -195,14 +210,29 @@ def _target(parts: Parts, manifest: Manifest | None, claim: Claim) -> Target | s
 
 def _message(parts: Parts, claim: Claim) -> Message:
     event, stdout, stderr = look.event(parts.reader, claim.event_seq)
-    return render(
+    zone = parts.actor.zone
+    message = render(
         event,
-        key=f"{parts.home_id}-{claim.delivery_id}",
-        zone=parts.actor.zone,
+        key=f"{parts.home_id}-{_key(claim)}",
+        zone=zone,
         stdout=stdout,
         stderr=stderr,
-        doubtful=claim.may_repeat,
+        doubtful=claim.may_repeat and not claim.others,
     )
+    if claim.why is None:
+        return message
+    seqs = [claim.event_seq, *(each.event_seq for each in claim.others)]
+    folded = together(message, event, look.events(parts.reader, seqs), claim.why, zone)
+    return doubted(folded) if claim.may_repeat else folded
+
+
+def _key(claim: Claim) -> str:
+    """The same as long as exactly the same deliveries go as one: a receiver that drops what it has
+    seen must not drop what joined it since."""
+    if not claim.others:
+        return str(claim.delivery_id)
+    ids = ",".join(str(each) for each in sorted(claim.ids))
+    return f"{claim.delivery_id}-{hashlib.sha256(ids.encode()).hexdigest()[:8]}"
 
 
 def address_of(parts: Parts, target: Target, settings: Mapping[str, Any]) -> str:

@@ -380,6 +380,10 @@ def route_rows(parts: Parts, targets: Iterable[Target]) -> list[RouteRow]:
                 remind=target.remind,
                 fingerprint=address,
                 pace=parts.pace(target.driver),
+                quiet_hours=target.quiet_hours,
+                rate_limit_ms=target.rate_limit_ms,
+                collapse=target.collapse,
+                folds=parts.folds(target.driver),
             )
         )
     return rows

@@ -81,6 +81,12 @@ class Parts:
         loaded = None if driver == "plugin" else self.driver(driver)
         return loaded.pace if loaded is not None else PLUGIN_PACE
 
+    def folds(self, driver: str) -> bool:
+        """Whether several of its messages may go as one. A plugin acts on single events, as does
+        any driver that says so; what nobody reads needs no folding."""
+        loaded = None if driver == "plugin" else self.driver(driver)
+        return loaded is not None and loaded.folds
+
     async def commit(self, op: Op[T]) -> T:
         """Write what must not be lost: as long as the store is busy or full, try again from memory
         (rules R12), a second apart at first, a minute at most."""

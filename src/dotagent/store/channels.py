@@ -15,10 +15,10 @@ from dotagent.core import events
 from dotagent.core.decide import PROBE_EVERY_MS, Settle
 from dotagent.core.match import ANNOUNCEMENTS
 from dotagent.core.model import SEVERITY, Kind, Severity
-from dotagent.store import outbox
 from dotagent.store.actor import Actor
 from dotagent.store.database import Tx
 from dotagent.store.tell import tell
+from dotagent.store.turn import end
 
 
 def known(tx: Tx, row: Row, fingerprint: str) -> Row:
@@ -50,11 +50,11 @@ def after(
     row: Row,
     fingerprint: str,
     verdict: Settle,
-    *,
     tried_at: int,
+    lost: Sequence[Row],
 ) -> set[str]:
-    """Move the destination; announce what must be. ``tried_at``: when the try began. Returns
-    destinations with something to send."""
+    """Move the destination; announce what must be. ``tried_at``: when the try began; ``lost``: what
+    died of it. Returns destinations with something to send."""
     destination = known(tx, row, fingerprint)
     _move(tx, now, fingerprint, verdict)
     touched: set[str] = set()
@@ -66,11 +66,11 @@ def after(
             int(unsupported),
             fingerprint,
         )
-    lost = [row] if verdict.row in ("expired", "rejected") else []
+    dead_now = [*lost]
     if verdict.down_ms is not None:
-        lost += _bury(tx, now, tried_at, fingerprint, row, verdict.why, everything=unsupported)
-    if lost:
-        touched |= dead(tx, actor, now, fingerprint, lost, verdict.why)
+        dead_now += _bury(tx, now, tried_at, fingerprint, row, verdict.why, everything=unsupported)
+    if dead_now:
+        touched |= dead(tx, actor, now, fingerprint, dead_now, verdict.why)
     return touched
 
 
@@ -99,8 +99,9 @@ def _move(tx: Tx, now: int, fingerprint: str, verdict: Settle) -> None:
 def _recover(tx: Tx, now: int, fingerprint: str, *, sent: bool) -> None:
     # What the service itself asked for still holds: this send may have begun before it said so.
     tx.run(
-        "UPDATE destinations SET failures = 0,"
-        " down_until = CASE WHEN told_until > ? THEN told_until ELSE 0 END WHERE fingerprint = ?",
+        "UPDATE destinations SET back_at = CASE WHEN failures > 0 THEN ?1 ELSE back_at END,"
+        " failures = 0, down_until = CASE WHEN told_until > ?1 THEN told_until ELSE 0 END"
+        " WHERE fingerprint = ?2",
         now,
         fingerprint,
     )
@@ -152,7 +153,7 @@ def _bury(
         int(everything),
     )
     for row in waiting:
-        outbox.end(tx, now, row, state, why)
+        end(tx, now, row, state, why)
     return waiting
 
 

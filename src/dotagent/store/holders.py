@@ -12,11 +12,11 @@ from sqlite3 import Row
 from dotagent.core import events
 from dotagent.core.decide import POISON_CRASHES
 from dotagent.core.model import Kind, Unknown
-from dotagent.store import channels, facts, outbox, record, routing
+from dotagent.store import channels, facts, ledger, record, routing
 from dotagent.store.actor import Actor
 from dotagent.store.database import Reader, Tx
-from dotagent.store.settle_send import attest
 from dotagent.store.tell import tell
+from dotagent.store.turn import end as end_delivery
 
 DAEMON = "daemon"
 _DIED = "daemon_died"
@@ -140,33 +140,49 @@ def orphans(tx: Tx, actor: Actor, boot_id: str) -> list[Orphan]:
 
 
 def recover_sends(tx: Tx, actor: Actor, now: int) -> None:
-    """Deliveries found ``sending``: their answer is lost with their holder (rules R17)."""
+    """Deliveries found ``sending``: their answer is lost with their holder (rules R17). Those that
+    went as one message are one suspect, which goes once more as it was; dies the holder of that
+    too, it falls apart, so that the one which is poison is found."""
     found = tx.all(
         "SELECT * FROM deliveries WHERE state = 'sending' AND epoch < ? ORDER BY id", actor.epoch
     )
-    suspects = [row for row in found if row["suspect"]]
-    blamed = suspects if len(suspects) == 1 else found if len(found) == 1 else []
+    units: dict[int, list[Row]] = {}
     for row in found:
-        attest(tx, actor, now, row, row["tries"], Unknown(why="crash"))
-        tx.run(
-            "UPDATE sends SET ended_at = ?, outcome = 'unknown', why = 'crash'"
-            " WHERE delivery_id = ? AND number = ? AND ended_at IS NULL",
-            now,
-            row["id"],
-            row["tries"],
-        )
-        crashes = row["crashes"] + (row in blamed)
-        tx.run(
-            "UPDATE deliveries SET state = 'pending', epoch = NULL, suspect = 1, crashes = ?,"
-            " doubtful = 1, reason = 'its answer was lost in a crash' WHERE id = ?",
-            crashes,
-            row["id"],
-        )
-        if crashes >= POISON_CRASHES:
-            outbox.end(tx, now, row, "rejected", "poison: dotagent died while it was sent, again")
-            channels.dead(tx, actor, now, row["fingerprint"], [row], "dotagent dies sending it")
+        units.setdefault(row["led_by"] or row["id"], []).append(row)
+    suspects = [unit for unit in units.values() if unit[0]["suspect"]] or [*units.values()]
+    for lead_id, unit in units.items():
+        lead = next((row for row in unit if row["id"] == lead_id), unit[0])
+        others = [row["id"] for row in unit if row is not lead]
+        ledger.attest(tx, actor, now, lead, lead["tries"], Unknown(why="crash"), others=others)
+        blamed = suspects == [unit] and not others
+        for row in unit:
+            _recover_send(tx, actor, now, row, blamed=blamed, together=bool(others))
     tx.run("UPDATE destinations SET down_until = 0 WHERE unsupported = 1")
     routing.realign(tx)
+
+
+def _recover_send(
+    tx: Tx, actor: Actor, now: int, row: Row, *, blamed: bool, together: bool
+) -> None:
+    tx.run(
+        "UPDATE sends SET ended_at = ?, outcome = 'unknown', why = 'crash'"
+        " WHERE delivery_id = ? AND number = ? AND ended_at IS NULL",
+        now,
+        row["id"],
+        row["tries"],
+    )
+    crashes = row["crashes"] + blamed
+    tx.run(
+        "UPDATE deliveries SET state = 'pending', epoch = NULL, suspect = 1, crashes = ?,"
+        " doubtful = 1, apart = max(apart, ?), reason = 'its answer was lost in a crash'"
+        " WHERE id = ?",
+        crashes,
+        int(together and row["suspect"]),
+        row["id"],
+    )
+    if crashes >= POISON_CRASHES:
+        end_delivery(tx, now, row, "rejected", "poison: dotagent died while it was sent, again")
+        channels.dead(tx, actor, now, row["fingerprint"], [row], "dotagent dies sending it")
 
 
 def end(tx: Tx, actor: Actor, now: int, *, reason: str | None, synced: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from sqlite3 import Row
 
 from dotagent.core.model import Event, Kind, Tail
@@ -104,6 +105,13 @@ def last_receipt(reader: Reader, delivery_id: int) -> str | None:
         (delivery_id,),
     ).fetchone()
     return None if row is None else str(row["reason"])
+
+
+def events(reader: Reader, seqs: Sequence[int]) -> list[Event]:
+    """These events, in order, without what their attempts printed."""
+    wanted = ",".join(str(int(each)) for each in seqs)
+    rows = reader.execute(f"SELECT * FROM events WHERE seq IN ({wanted}) ORDER BY seq")
+    return [event_of(row) for row in rows]
 
 
 # ---------------------------------------------------------------------------------------- the audit

@@ -69,6 +69,7 @@ def close(tx: Tx, now: int, agent: str, schedule: str, by: str) -> Row | None:
     if row is not None:
         tx.run("UPDATE outages SET closed_at = ?, closed_by = ? WHERE id = ?", now, by, row["id"])
         tx.run("DELETE FROM reminders WHERE outage_id = ?", row["id"])
+        tx.run("DELETE FROM owed WHERE outage_id = ?", row["id"])
     return row
 
 

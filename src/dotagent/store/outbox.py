@@ -7,17 +7,31 @@ Invariant: at most one unsettled row of an order key has its turn, and it is the
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from sqlite3 import Row
 
+from dotagent.core import share
+from dotagent.core.fold import GRAVITY, Why
+from dotagent.store import ledger
 from dotagent.store.actor import Actor
+from dotagent.store.company import ROWS, company, hushed
 from dotagent.store.database import Tx
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A delivery that goes in another's message; its own place in the ledger."""
+
+    delivery_id: int
+    number: int
+    event_seq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A delivery that this holder must send now; ``number`` is its place in the ledger."""
+    """A delivery that this holder must send now; ``number`` is its place in the ledger. With
+    ``others`` it leads them: all of them are one message, in event order. ``why`` they are one."""
 
     delivery_id: int
     number: int
@@ -29,8 +43,19 @@ class Claim:
     fingerprint: str
     plain: bool
     may_repeat: bool
+    others: tuple[Member, ...] = ()
+    why: Why | None = None
     arrived: frozenset[str] = frozenset()
     """Fingerprints of the recipients that have it by earlier tries."""
+
+    @property
+    def ids(self) -> list[int]:
+        """All that this message is about."""
+        return [self.delivery_id, *(each.delivery_id for each in self.others)]
+
+    @property
+    def lead(self) -> Member:
+        return Member(delivery_id=self.delivery_id, number=self.number, event_seq=self.event_seq)
 
 
 # ------------------------------------------------------------------------------------------ claim
@@ -46,18 +71,26 @@ WITH RECURSIVE waited_for (fingerprint) AS (
           WHERE {_TURN} AND d.fingerprint > waited_for.fingerprint)
   FROM waited_for WHERE waited_for.fingerprint IS NOT NULL)
 """
-_FIRST = f"""
+LEVELS = tuple(sorted(GRAVITY.values(), reverse=True))
+"""Urgencies, the greatest first: one look-up along an index for each."""
+
+
+def _first(level: int) -> str:
+    return f"""
 (SELECT d.id FROM deliveries d WHERE d.fingerprint = t.fingerprint AND {_TURN}
- AND d.hold_until <= ?1 ORDER BY d.hold_until, d.id LIMIT 1) AS first
+ AND d.urgency = {level} AND d.hold_until <= ?1 ORDER BY d.hold_until, d.id LIMIT 1)
+AS first_{level}
 """
+
+
+_FIRSTS = ", ".join(_first(level) for level in LEVELS)
 _READY = f"""
 {_WAITED_FOR}
-SELECT t.*, {_FIRST} FROM waited_for JOIN destinations t USING (fingerprint)
-WHERE t.down_until <= ?1 AND first IS NOT NULL ORDER BY first
+SELECT t.*, {_FIRSTS} FROM waited_for JOIN destinations t USING (fingerprint)
+WHERE t.down_until <= ?1
 """
 _READY_ONE = f"""
-SELECT t.*, {_FIRST} FROM destinations t
-WHERE t.fingerprint = ?2 AND t.down_until <= ?1 AND first IS NOT NULL
+SELECT t.*, {_FIRSTS} FROM destinations t WHERE t.fingerprint = ?2 AND t.down_until <= ?1
 """
 _SUSPECT_IN_FLIGHT = "SELECT 1 FROM deliveries WHERE state = 'sending' AND suspect > 0"
 
@@ -66,47 +99,81 @@ def claim(
     tx: Tx, actor: Actor, now: int, room: int, only: Iterable[str] | None = None
 ) -> list[Claim]:
     """Take up to ``room`` deliveries that may go now, of all destinations or of ``only`` these.
-    Where room is short, the destination that has waited longest comes first."""
+    Where room is short, what is gravest comes first, then what has waited longest."""
     if only is None:
         ready = tx.all(_READY, now)
     else:
         ready = [row for each in sorted(set(only)) for row in tx.all(_READY_ONE, now, each)]
     claims: list[Claim] = []
-    for destination in ready:
+    for _, destination in sorted((_rank(row), row) for row in ready if _rank(row) is not None):
         if len(claims) >= room:
             break
         claims += _claim_from(tx, actor, now, destination, room - len(claims))
     return claims
 
 
+def _rank(destination: Row) -> tuple[int, int] | None:
+    """Which of two destinations is served first; None where nothing may go."""
+    for level in LEVELS:
+        first = destination[f"first_{level}"]
+        if first is not None:
+            return (-level, first)
+    return None
+
+
 def _claim_from(tx: Tx, actor: Actor, now: int, destination: Row, room: int) -> list[Claim]:
     fingerprint = destination["fingerprint"]
-    busy = tx.value(
-        "SELECT count(*) FROM deliveries WHERE fingerprint = ? AND state = 'sending'", fingerprint
-    )
-    sick = destination["failures"] > 0 or destination["parked_at"] is not None
-    slots = min(room, (1 if sick else destination["parallel"]) - busy)
+    busy = tx.value(f"{_SENDING} AND fingerprint = ?", fingerprint)
+    most = share.slots(parallel=destination["parallel"], sick=_is_sick(destination), **_flow(tx))
+    slots = min(room, most - busy)
     claims: list[Claim] = []
     paced_at = destination["paced_at"]
     # A row may turn out quiet when it is looked at: one by one, until the slots are used.
     while len(claims) < slots:
-        row = tx.one(_FREE, fingerprint, now)
+        row = _next(tx, fingerprint, now)
         paced = _pace(destination, paced_at, now)
         if row is None or paced is None:
             break
-        if _quiet_recovery(tx, row):
-            end(tx, now, row, "suppressed", "every failure message of this outage stayed quiet")
-        else:
+        if not hushed(tx, actor, now, row):
             paced_at = paced
-            claims.append(_take(tx, actor, now, row))
+            rows, why = company(tx, actor, now, destination, row)
+            claims.append(_take(tx, actor, now, rows, why))
     return _paced(tx, fingerprint, paced_at, claims)
 
 
-# Of the suspects one at a time is sent, over all destinations; everything else flows (rules R17).
+_SENDING = "SELECT count(*) FROM deliveries WHERE state = 'sending' AND led_by IS NULL"
+_PROBING = (
+    "SELECT count(*) FROM deliveries d CROSS JOIN destinations t USING (fingerprint)"
+    " WHERE d.state = 'sending' AND d.led_by IS NULL"
+    " AND (t.failures > 0 OR t.parked_at IS NOT NULL)"
+)
+
+
+def _flow(tx: Tx) -> dict[str, int]:
+    """What is on its way; at most as much as is sent at once."""
+    sending = tx.value(_SENDING)
+    return {"sending": sending, "probing": tx.value(_PROBING) if sending else 0}
+
+
+def _is_sick(destination: Row) -> bool:
+    return destination["failures"] > 0 or destination["parked_at"] is not None
+
+
+def _next(tx: Tx, fingerprint: str, now: int) -> Row | None:
+    """The row to go next: of the gravest key, and of those the one that has waited longest."""
+    for level in LEVELS:
+        row = tx.one(_FREE, fingerprint, level, now)
+        if row is not None:
+            return row
+    return None
+
+
+# Of the suspects one message at a time is sent, over all destinations; everything else flows
+# (rules R17).
 _FREE = f"""
-SELECT d.*, e.kind, e.outage_id FROM deliveries d JOIN events e ON e.seq = d.event_seq
-WHERE d.fingerprint = ? AND d.state = 'pending' AND d.turn = 1 AND d.hold_until <= ?
-  AND (d.suspect = 0 OR NOT EXISTS ({_SUSPECT_IN_FLIGHT}))
+{ROWS}
+WHERE d.fingerprint = ? AND d.state = 'pending' AND d.turn = 1 AND d.urgency = ?
+  AND d.hold_until <= ? AND (d.suspect = 0 OR NOT EXISTS ({_SUSPECT_IN_FLIGHT}))
 ORDER BY d.hold_until, d.id LIMIT 1
 """
 
@@ -128,88 +195,67 @@ def _paced(tx: Tx, fingerprint: str, paced_at: int, claims: list[Claim]) -> list
     return claims
 
 
-def _quiet_recovery(tx: Tx, row: Row) -> bool:
-    """Rules R14: good news only to those who heard, or could have heard, the bad."""
-    if row["kind"] != "recovered" or row["outage_id"] is None or row["resend_of"] is not None:
-        return False
-    failures = tx.one(
-        "SELECT count(*) AS all_, count(*) FILTER (WHERE d.state = 'suppressed') AS quiet"
-        " FROM deliveries d JOIN events e ON e.seq = d.event_seq"
-        " WHERE e.outage_id = ? AND e.kind NOT IN ('recovered', 'success')"
-        " AND d.scope = ? AND d.notifier = ?",
-        row["outage_id"],
-        row["scope"],
-        row["notifier"],
-    )
-    return failures is not None and failures["all_"] > 0 and failures["all_"] == failures["quiet"]
-
-
-def _take(tx: Tx, actor: Actor, now: int, row: Row) -> Claim:
-    number = row["tries"] + 1
-    tx.run(
-        "UPDATE deliveries SET state = 'sending', tries = ?, epoch = ? WHERE id = ?",
-        number,
-        actor.epoch,
-        row["id"],
-    )
-    tx.run(
-        "INSERT INTO sends (delivery_id, number, epoch, fingerprint, started_at, may_repeat)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
-        row["id"],
-        number,
-        actor.epoch,
-        row["fingerprint"],
-        now,
-        row["doubtful"],
-    )
+def _take(tx: Tx, actor: Actor, now: int, rows: Sequence[Row], why: Why | None) -> Claim:
+    """Mark them as sending, the first of them leading, and open their ledger rows."""
+    lead, *others = rows
+    folded = "" if why is None else why.said(len(others))
+    for row in rows:
+        led_by = None if row is lead else lead["id"]
+        number = ledger.begin(tx, actor, now, row, led_by)
+        tx.run(
+            "UPDATE deliveries SET state = 'sending', tries = ?, epoch = ?, led_by = ?, folded = ?"
+            " WHERE id = ?",
+            number,
+            actor.epoch,
+            led_by,
+            folded,
+            row["id"],
+        )
     return Claim(
-        delivery_id=row["id"],
-        number=number,
-        event_seq=row["event_seq"],
-        scope=row["scope"],
-        notifier=row["notifier"],
-        name=row["name"],
-        driver=row["driver"],
-        fingerprint=row["fingerprint"],
-        plain=bool(row["plain"]),
-        may_repeat=bool(row["doubtful"]),
-        arrived=frozenset(row["arrived"].split()),
-    )
-
-
-def end(tx: Tx, now: int, row: Row, state: str, reason: str) -> None:
-    """A delivery reaches a terminal state; the next of its order key gets its turn."""
-    tx.run(
-        "UPDATE deliveries SET state = ?, reason = ?, ended_at = ?, epoch = NULL, turn = 0"
-        " WHERE id = ?",
-        state,
-        reason,
-        now,
-        row["id"],
-    )
-    tx.run(
-        "UPDATE deliveries SET turn = 1 WHERE id = (SELECT min(id) FROM deliveries"
-        " WHERE order_key = ? AND state IN ('pending', 'sending'))",
-        row["order_key"],
+        delivery_id=lead["id"],
+        number=lead["tries"] + 1,
+        event_seq=lead["event_seq"],
+        scope=lead["scope"],
+        notifier=lead["notifier"],
+        name=lead["name"],
+        driver=lead["driver"],
+        fingerprint=lead["fingerprint"],
+        plain=bool(lead["plain"]),
+        may_repeat=any(row["doubtful"] for row in rows),
+        arrived=frozenset(lead["arrived"].split()),
+        others=tuple(
+            Member(delivery_id=row["id"], number=row["tries"] + 1, event_seq=row["event_seq"])
+            for row in others
+        ),
+        why=why,
     )
 
 
 # ------------------------------------------------------------------------------------------- wake
 
+
+def _soonest(level: int) -> str:
+    return f"""
+coalesce((SELECT d.hold_until FROM deliveries d WHERE d.fingerprint = w.fingerprint AND {_TURN}
+          AND d.urgency = {level}
+          AND (d.suspect = 0 OR NOT EXISTS ({_SUSPECT_IN_FLIGHT}))
+          ORDER BY d.hold_until LIMIT 1), {_NEVER})
+"""
+
+
+_NEVER = 2**62
 _WAKE = f"""
 {_WAITED_FOR}
 SELECT min(max(t.down_until, first.at, CASE WHEN t.every_ms = 0 THEN 0
            ELSE t.paced_at + t.every_ms - t.every_ms * t.burst END))
 FROM destinations t JOIN (
   SELECT w.fingerprint AS fingerprint,
-         (SELECT d.hold_until FROM deliveries d WHERE d.fingerprint = w.fingerprint AND {_TURN}
-          AND (d.suspect = 0 OR NOT EXISTS ({_SUSPECT_IN_FLIGHT}))
-          ORDER BY d.hold_until LIMIT 1) AS at
+         min({", ".join(_soonest(level) for level in LEVELS)}) AS at
   FROM waited_for w) AS first USING (fingerprint)
-WHERE first.at IS NOT NULL
+WHERE first.at < {_NEVER}
   AND (SELECT count(*) FROM deliveries b WHERE b.fingerprint = t.fingerprint
-       AND b.state = 'sending')
-      < CASE WHEN t.failures > 0 OR t.parked_at IS NOT NULL THEN 1 ELSE t.parallel END
+       AND b.state = 'sending' AND b.led_by IS NULL)
+      < CASE WHEN t.failures > 0 OR t.parked_at IS NOT NULL THEN ?1 ELSE min(t.parallel, ?2) END
 """
 
 
@@ -217,5 +263,8 @@ def next_wake(tx: Tx) -> int | None:
     """When the next delivery may become free by time alone; one look-up for each destination that
     something waits for. One that is full is not looked at: the settle of what it is sending claims
     the next. Nor is a suspect while another is in flight: its settle wakes the engine."""
-    at: int | None = tx.value(_WAKE)
+    flow = _flow(tx)
+    sick = share.slots(parallel=1, sick=True, **flow)
+    well = share.slots(parallel=share.SENDS_AT_ONCE, sick=False, **flow)
+    at: int | None = tx.value(_WAKE, sick, well)
     return at

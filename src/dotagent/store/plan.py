@@ -16,6 +16,7 @@ from dotagent.core.model import Kind, Lost, WindowState
 from dotagent.core.planning import Closing, Cursor, Gap, Live, NewWindow, Plan, Policy, Sighting
 from dotagent.core.planning import plan as decide
 from dotagent.core.planning import upcoming as next_due
+from dotagent.core.quiet import HELD_MOST_MS
 from dotagent.core.schedule import next_after
 from dotagent.core.silence import SLACK_MS
 from dotagent.core.when import Every, from_definition
@@ -143,7 +144,18 @@ _AHEAD = (
     ("UPDATE destinations SET told_until = ?1 WHERE told_until > ?1 + ?2", OBEYED_MOST_MS),
     (
         "UPDATE deliveries SET expires_at = ?1 WHERE state = 'pending' AND expires_at > ?1 + ?2",
-        BUDGET_MOST_MS,
+        BUDGET_MOST_MS + HELD_MOST_MS,
+    ),
+    (
+        "UPDATE deliveries SET hold_until = ?1 WHERE state = 'pending' AND hold_until > 0"
+        " AND hold_until > ?1 + ?2",
+        HELD_MOST_MS,
+    ),
+    (
+        "UPDATE owed SET due_at = ?1 WHERE due_at > ?1 + ?2 + coalesce("
+        "(SELECT r.rate_limit_ms FROM routing r WHERE r.scope = owed.scope"
+        " AND r.notifier = owed.notifier), 0)",
+        0,
     ),
     (
         "UPDATE reminders SET due_at = ?1 WHERE due_at > ?1 + ?2 + coalesce("

@@ -8,9 +8,11 @@ from sqlite3 import Row
 from dotagent.core.errors import NotFound, UsageError
 from dotagent.core.match import Match, Route
 from dotagent.core.model import Event, Kind
-from dotagent.store import outbox
+from dotagent.store import record
+from dotagent.store.actor import Actor
 from dotagent.store.database import Tx
-from dotagent.store.tell import deliver
+from dotagent.store.tell import deliver, release
+from dotagent.store.turn import end
 
 _UNSETTLED = ("pending", "sending")
 
@@ -23,7 +25,7 @@ def again(tx: Tx, now: int, ids: Sequence[int]) -> list[int]:
         row = _row(tx, delivery_id)
         if row["state"] in _UNSETTLED:
             free(tx, row["fingerprint"])
-            tx.run("UPDATE deliveries SET hold_until = 0 WHERE id = ?", delivery_id)
+            release(tx, now, row["order_key"])  # what must go before it comes along
             made.append(delivery_id)
         else:
             made.append(_copy(tx, now, row))
@@ -55,13 +57,18 @@ def free(tx: Tx, fingerprint: str) -> None:
     )
 
 
-def cancel(tx: Tx, now: int, ids: Sequence[int], why: str) -> list[int]:
-    """End what waits. One that is being sent cannot be called back. Raises ``UsageError``."""
+def cancel(tx: Tx, actor: Actor, now: int, ids: Sequence[int], why: str) -> list[int]:
+    """End what waits; the record keeps who wanted it so. One that is being sent cannot be called
+    back. Raises ``UsageError``."""
     for delivery_id in ids:
         row = _row(tx, delivery_id)
         if row["state"] != "pending":
             raise UsageError(f"delivery {delivery_id} is {row['state']}: it can't be cancelled")
-        outbox.end(tx, now, row, "cancelled", why)
+        end(tx, now, row, "cancelled", why)
+        names = tx.one("SELECT agent, schedule FROM events WHERE seq = ?", row["event_seq"])
+        assert names is not None
+        fields = {**dict(names), "delivery": row["id"], "notifier": row["name"], "reason": why}
+        record.append(tx, actor, now, "notice", "delivery_cancelled", **fields)
     return list(ids)
 
 

@@ -216,6 +216,7 @@ def _schedule(tx: Tx, row: Row, limits: Until) -> int:
     for table in ("windows", "attempts", "events"):
         if _any(tx, f"SELECT 1 FROM {table} WHERE agent = ? AND schedule = ?", *names):
             return 0
+    tx.run("DELETE FROM said WHERE agent = ? AND schedule = ?", *names)
     return tx.change("DELETE FROM schedules WHERE agent = ? AND id = ?", *names)
 
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
+from dotagent.core.manifest_notifier import QuietHours
 from dotagent.ports import Pace
 from dotagent.store import outages
 from dotagent.store.database import Tx
-from dotagent.store.outbox import Claim
 from dotagent.store.tell import order_keys
 
 
@@ -25,6 +25,10 @@ class RouteRow:
     remind: Sequence[int]
     fingerprint: str
     pace: Pace
+    quiet_hours: QuietHours | None = None
+    rate_limit_ms: int = 0
+    collapse: bool = False
+    folds: bool = True
 
 
 def set_routes(tx: Tx, now: int, scope: str, routes: Sequence[RouteRow]) -> None:
@@ -33,14 +37,19 @@ def set_routes(tx: Tx, now: int, scope: str, routes: Sequence[RouteRow]) -> None
     tx.run("DELETE FROM routing WHERE scope = ?", scope)
     for position, route in enumerate(routes):
         tx.run(
-            "INSERT INTO routing (scope, notifier, name, driver, events, remind, fingerprint,"
-            " position) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO routing (scope, notifier, name, driver, events, remind, quiet_hours,"
+            " rate_limit_ms, collapse, folds, fingerprint, position)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             scope,
             route.notifier,
             route.name,
             route.driver,
             json.dumps(list(route.events)),
             json.dumps(list(route.remind)),
+            json.dumps(None if route.quiet_hours is None else asdict(route.quiet_hours)),
+            route.rate_limit_ms,
+            int(route.collapse),
+            int(route.folds),
             route.fingerprint,
             position,
         )
@@ -60,17 +69,17 @@ def set_routes(tx: Tx, now: int, scope: str, routes: Sequence[RouteRow]) -> None
     outages.reroute(tx, now, scope)
 
 
-def follow(tx: Tx, claimed: Claim, used: str) -> str:
-    """Where a message that was just sent to ``used`` goes on. A notifier that was edited meanwhile
-    has its new address already. One whose ``${NAME}`` means another address by now is learnt
-    here, and what waits for it follows."""
-    key = (claimed.scope, claimed.notifier)
+def follow(tx: Tx, scope: str, notifier: str, claimed_for: str, used: str) -> str:
+    """Where a message goes on that was claimed for one address and just sent to ``used``. A
+    notifier that was edited meanwhile has its new address already. One whose ``${NAME}`` means
+    another address by now is learnt here, and what waits for it follows."""
+    key = (scope, notifier)
     current: str | None = tx.value(
         "SELECT fingerprint FROM routing WHERE scope = ? AND notifier = ?", *key
     )
     if current is None:
         return used
-    if used == current or current != claimed.fingerprint:
+    if used == current or current != claimed_for:
         return current
     tx.run("UPDATE routing SET fingerprint = ? WHERE scope = ? AND notifier = ?", used, *key)
     _move(tx, *key, used)

@@ -9,8 +9,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Set
 
+from dotagent.core.fold import gravity
+from dotagent.core.manifest_notifier import QuietHours
 from dotagent.core.match import Match, Route, match
 from dotagent.core.model import AGENT_EVENTS, Event, Kind
+from dotagent.core.quiet import REASON, held_until
 from dotagent.core.silence import Silence, holding
 from dotagent.store.actor import Actor
 from dotagent.store.database import Tx
@@ -54,7 +57,8 @@ def tell(
             silence=holding(silences(tx, event.agent), event, now),
         )
         for found in answers:
-            deliver(tx, now, event, seq, found)
+            hold = held_until(found.route.quiet_hours, event.kind, now, actor.zone)
+            deliver(tx, now, event, seq, found, hold_until=hold)
             if found.quiet is None:
                 touched.add(found.route.fingerprint)
     return touched
@@ -122,9 +126,17 @@ def routes(tx: Tx, event: Event) -> list[Route]:
             fingerprint=row["fingerprint"],
             events=frozenset(Kind(kind) for kind in json.loads(row["events"])),
             remind=tuple(json.loads(row["remind"])),
+            quiet_hours=_quiet_hours(row["quiet_hours"]),
         )
         for row in rows
     ]
+
+
+def _quiet_hours(text: str) -> QuietHours | None:
+    data = json.loads(text)
+    if data is None:
+        return None
+    return QuietHours(**{**data, "events": tuple(Kind(kind) for kind in data["events"])})
 
 
 _PART = "\x1f"
@@ -143,21 +155,26 @@ def order_keys(scope: str, notifier: str) -> tuple[str, str]:
 
 
 def deliver(
-    tx: Tx, now: int, event: Event, seq: int, found: Match, *, resend_of: int | None = None
+    tx: Tx,
+    now: int,
+    event: Event,
+    seq: int,
+    found: Match,
+    *,
+    hold_until: int | None = None,
+    resend_of: int | None = None,
 ) -> int:
-    """Insert one delivery: pending, or suppressed with its reason. Its id."""
-    route = found.route
+    """Insert one delivery: pending, perhaps held for a while, or suppressed with its reason. Its
+    id."""
+    route, quiet = found.route, found.quiet
     order_key = order_key_of(route.scope, route.notifier, event.agent, event.schedule_id)
-    waiting = tx.value(
-        "SELECT 1 FROM deliveries WHERE order_key = ? AND state IN ('pending', 'sending') LIMIT 1",
-        order_key,
-    )
-    quiet = found.quiet
-    reason = "standing in for a parked channel" if found.stand_in else ""
+    grave = gravity(event.kind)
+    has_turn = quiet is None and not _queue(tx, now, order_key, grave, hold_until)
+    budget = BUDGET_MS.get(event.kind, BUDGET_MOST_MS)
     return tx.run(
         "INSERT INTO deliveries (event_seq, scope, notifier, name, driver, order_key, fingerprint,"
-        " state, reason, turn, created_at, expires_at, resend_of, silence, ended_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " state, reason, turn, gravity, urgency, created_at, hold_until, expires_at, resend_of,"
+        " silence, ended_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         seq,
         route.scope,
         route.notifier,
@@ -166,11 +183,47 @@ def deliver(
         order_key,
         route.fingerprint,
         "pending" if quiet is None else "suppressed",
-        reason if quiet is None else quiet,
-        0 if waiting or quiet is not None else 1,
+        _reason(found, hold_until),
+        int(has_turn),
+        grave,
+        grave,
         now,
-        now + BUDGET_MS.get(event.kind, BUDGET_MOST_MS),
+        hold_until or 0,
+        (hold_until or now) + budget,
         resend_of,
         found.silence,
         None if quiet is None else now,
+    )
+
+
+def _reason(found: Match, hold_until: int | None) -> str:
+    if found.quiet is not None:
+        return found.quiet
+    if hold_until is not None:
+        return REASON
+    return "standing in for a parked channel" if found.stand_in else ""
+
+
+def _queue(tx: Tx, now: int, order_key: str, grave: int, hold_until: int | None) -> bool:
+    """Whether others of the key wait already. What is grave hurries them on, and what need not wait
+    for the end of quiet hours takes them along: it may not overtake them (rules R18)."""
+    first = tx.value(
+        "SELECT min(id) FROM deliveries WHERE order_key = ? AND state IN ('pending', 'sending')",
+        order_key,
+    )
+    if first is None:
+        return False
+    tx.run("UPDATE deliveries SET urgency = max(urgency, ?) WHERE id = ?", grave, first)
+    if hold_until is None:
+        release(tx, now, order_key)
+    return True
+
+
+def release(tx: Tx, now: int, order_key: str) -> None:
+    """Quiet hours are over for what waits in this key."""
+    tx.run(
+        "UPDATE deliveries SET hold_until = ?1 WHERE order_key = ?2 AND state = 'pending'"
+        " AND hold_until > 0 AND hold_until > ?1",
+        now,
+        order_key,
     )

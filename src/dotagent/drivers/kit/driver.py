@@ -3,7 +3,8 @@
 A driver is one module of ``dotagent.drivers`` (or of an entry point): ``Config``, ``TARGET``,
 ``SECRETS``, ``PACE``, ``LIMITS``, a docstring with a TOML example, and either ``request`` with
 ``classify`` (plain HTTP, pure; ``again`` where an answer can ask for another request) or ``async
-send`` (everything else); ``RECALLS`` where that is true.
+send`` (everything else); ``RECALLS`` where that is true, ``FOLDS`` where that is
+false.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ class Driver:
     pace: Pace
     limits: tuple[Limit, ...]
     doc: str
+    folds: bool = True
+    """Whether it may be given several events as one message: false where programs read it."""
     request: Callable[[Any, Message, bool], Request] | None = None
     classify: Callable[[Response], Outcome] | None = None
     again: Callable[[Request, Response], Request | None] | None = None
@@ -72,6 +75,7 @@ def read(name: str, module: ModuleType) -> Driver:
         pace=getattr(module, "PACE", Pace()),
         limits=tuple(getattr(module, "LIMITS", ())),
         doc=module.__doc__ or "",
+        folds=getattr(module, "FOLDS", True),
         request=request,
         classify=classify,
         again=getattr(module, "again", None),

@@ -250,10 +250,15 @@ CREATE TABLE routing (
   driver      TEXT NOT NULL,
   events      TEXT NOT NULL,           -- JSON array of kinds; empty = all
   remind      TEXT NOT NULL,           -- JSON array of ms; empty = none
+  quiet_hours TEXT NOT NULL DEFAULT 'null',   -- JSON of core/manifest_notifier.py
+  rate_limit_ms INTEGER NOT NULL DEFAULT 0,
+  collapse    INTEGER NOT NULL DEFAULT 0,
+  folds       INTEGER NOT NULL DEFAULT 1,     -- may get several messages as one (docs/adr/0010)
   fingerprint TEXT NOT NULL,
   position    INTEGER NOT NULL,        -- order in the file: deliveries are made in this order
   PRIMARY KEY (scope, notifier)
 );
+CREATE INDEX routing_limited ON routing (fingerprint) WHERE rate_limit_ms > 0;
 
 CREATE TABLE destinations (
   fingerprint TEXT PRIMARY KEY,
@@ -266,6 +271,7 @@ CREATE TABLE destinations (
   failures    INTEGER NOT NULL DEFAULT 0,  -- in a row; one probe at a time while > 0
   down_until  INTEGER NOT NULL DEFAULT 0,
   told_until  INTEGER NOT NULL DEFAULT 0,  -- the service itself asked for silence until then
+  back_at     INTEGER,                     -- when it was last found alive after a failure
   parked_at   INTEGER,
   parked_why  TEXT,
   unsupported INTEGER NOT NULL DEFAULT 0,  -- parked because this machine cannot: probed at start
@@ -275,6 +281,27 @@ CREATE TABLE destinations (
 );
 
 CREATE INDEX destinations_parked ON destinations (fingerprint) WHERE parked_at IS NOT NULL;
+CREATE INDEX destinations_sick ON destinations (fingerprint) WHERE failures > 0;
+
+-- When a recipient was last told of a schedule, by gravity: what the rate limit asks (rules R22).
+CREATE TABLE said (
+  fingerprint TEXT NOT NULL,
+  agent       TEXT NOT NULL,
+  schedule    TEXT NOT NULL,
+  gravity     INTEGER NOT NULL,
+  at          INTEGER NOT NULL,
+  PRIMARY KEY (fingerprint, agent, schedule, gravity)
+) WITHOUT ROWID;
+
+-- A still_failing that a notifier gets once its rate limit ends, if the outage lasts (rules R22).
+CREATE TABLE owed (
+  outage_id INTEGER NOT NULL REFERENCES outages (id),
+  scope     TEXT NOT NULL,
+  notifier  TEXT NOT NULL,
+  due_at    INTEGER NOT NULL,
+  PRIMARY KEY (outage_id, scope, notifier)
+);
+CREATE INDEX owed_due ON owed (due_at);
 
 CREATE TABLE deliveries (
   id          INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -288,6 +315,8 @@ CREATE TABLE deliveries (
   state       TEXT NOT NULL,
   reason      TEXT NOT NULL DEFAULT '',
   turn        INTEGER NOT NULL,        -- 1: no earlier delivery of its order key is unsettled
+  gravity     INTEGER NOT NULL,        -- of its event (core/fold.py)
+  urgency     INTEGER NOT NULL,        -- where it has its turn: the most of it and what is behind
   created_at  INTEGER NOT NULL,
   hold_until  INTEGER NOT NULL DEFAULT 0,
   expires_at  INTEGER NOT NULL,
@@ -298,17 +327,26 @@ CREATE TABLE deliveries (
   doubtful    INTEGER NOT NULL DEFAULT 0,  -- an answer was lost: it may have arrived already
   plain       INTEGER NOT NULL DEFAULT 0,
   arrived     TEXT NOT NULL DEFAULT '',    -- fingerprints of the recipients that have it already
+  led_by      INTEGER,                     -- the delivery in whose message it went or goes
+  folded      TEXT NOT NULL DEFAULT '',    -- with how many others, and why
+  apart       INTEGER NOT NULL DEFAULT 0,  -- refused or found suspect together: now by itself
   resend_of   INTEGER,
   silence     INTEGER,                 -- the silence that held it back (rules R15)
   ended_at    INTEGER
 );
 CREATE UNIQUE INDEX deliveries_once ON deliveries (event_seq, scope, notifier)
   WHERE resend_of IS NULL;
-CREATE INDEX deliveries_free ON deliveries (fingerprint, hold_until, id)
+CREATE INDEX deliveries_free ON deliveries (fingerprint, urgency, hold_until, id)
   WHERE state = 'pending' AND turn = 1;
 CREATE INDEX deliveries_order ON deliveries (order_key, id)
   WHERE state IN ('pending', 'sending');
-CREATE INDEX deliveries_sending ON deliveries (fingerprint) WHERE state = 'sending';
+CREATE INDEX deliveries_sending ON deliveries (fingerprint)
+  WHERE state = 'sending' AND led_by IS NULL;
+CREATE INDEX deliveries_suspect ON deliveries (state) WHERE suspect > 0;
+CREATE INDEX deliveries_led ON deliveries (led_by) WHERE led_by IS NOT NULL;
+CREATE INDEX deliveries_resent ON deliveries (resend_of) WHERE resend_of IS NOT NULL;
+CREATE INDEX deliveries_held ON deliveries (order_key, hold_until)
+  WHERE state = 'pending' AND hold_until > 0;
 CREATE INDEX deliveries_overdue ON deliveries (fingerprint, expires_at) WHERE state = 'pending';
 CREATE INDEX deliveries_state ON deliveries (state, id);
 CREATE INDEX deliveries_receipt ON deliveries (order_key, id)
@@ -329,6 +367,7 @@ CREATE TABLE sends (
   outcome     TEXT,
   why         TEXT,
   may_repeat  INTEGER NOT NULL DEFAULT 0,
+  led_by      INTEGER,                     -- the delivery in whose message it went
   PRIMARY KEY (delivery_id, number)
 ) WITHOUT ROWID;
 
