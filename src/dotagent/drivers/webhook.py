@@ -45,6 +45,7 @@ EVENT = Limit(
 )
 LIMITS = (EVENT,)
 PACE = Pace(parallel=4)
+FOLDS = False  # a program reads it: one event each
 TARGET = ("url",)
 SECRETS = ("url", "headers", "secret")
 
