@@ -45,6 +45,7 @@ from dotagent.steps.recover import recover
 from dotagent.steps.secrecy import all_values
 from dotagent.store import damage, database, look
 from dotagent.store.actor import Actor
+from dotagent.store.attempts import Run
 from dotagent.store.database import Reader, Store
 from dotagent.store.holders import DAEMON
 from dotagent.supervisor.spawner import RealSpawner
@@ -65,12 +66,13 @@ from dotagent.system.threads import Threads
 class Purpose:
     """What a process takes the lock for. ``until`` makes it a command: it ends when that is true
     of the store and nothing runs any more. ``own``: the request that it was started for. ``plan``
-    runs what schedules are due."""
+    runs what schedules are due. ``failed`` hears of each attempt that failed."""
 
     role: str
     plan: bool = False
     until: Callable[[Reader], bool] | None = None
     own: int | None = None
+    failed: Callable[[Run, str], None] = lambda run, words: None
 
 
 class Fault(DotagentError):
@@ -353,6 +355,7 @@ def _mode(purpose: Purpose, config: Config) -> Mode:
         stop_grace_ms=config.daemon.stop_grace_ms if purpose.until is None else 0,
         until=purpose.until,
         own=purpose.own,
+        failed=purpose.failed,
     )
 
 

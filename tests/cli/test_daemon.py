@@ -217,3 +217,19 @@ def test_fault_ends_it_with_a_message_and_no_secret(home: Path) -> None:
     assert "[redacted]" in text
     assert secret not in text + ended.stderr + ended.stdout
     assert 0o600 == stat.S_IMODE(log.stat().st_mode)
+
+
+def test_a_failing_agent_is_said(home: Path) -> None:
+    """Who watches the daemon sees each attempt that failed, in one line; not what went well, nor
+    what an agent put into its words to steer the terminal."""
+    once = '\n[[schedules]]\nid = "s"\nevery = "1h"\nrun_at_start = true\nmax_attempts = 1\n'
+    write_agent(home, "bad", once, script="exit 3")
+    write_agent(home, "good", once)
+    write_agent(home, "gone", once.replace("[[sch", 'working_dir = "\\u001b[31mno\\nwhere"\n[[sch'))
+    with daemon(home) as running:
+        until(lambda: running.said().count("\n") == 2, what="two lines")
+        said = sorted(running.said().splitlines())
+
+    assert "dotagent: bad/s: attempt 1: exit 3; see: dotagent why bad" == said[0]
+    assert said[1].startswith("dotagent: gone/s: attempt 1: could not start: the working directory")
+    assert "\x1b" not in said[1]

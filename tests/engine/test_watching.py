@@ -69,12 +69,33 @@ def behind_a_link(tmp_path: Path) -> None:
     (tmp_path / "dotfiles" / "backup.toml").write_text("[agent]\n")
 
 
+def in_place_of_a_step(tmp_path: Path) -> None:
+    (tmp_path / "far" / "step.toml").unlink()
+    (tmp_path / "far" / "step.toml").symlink_to(tmp_path / "dotfiles" / "other.toml")
+
+
+def another_folder(tmp_path: Path) -> None:
+    (tmp_path / "new").symlink_to(tmp_path / "far")
+    (tmp_path / "new").rename(tmp_path / "agents" / "elsewhere")
+
+
+def a_new_link(tmp_path: Path) -> None:
+    (tmp_path / "agents" / "fresh").symlink_to(tmp_path / "far")
+
+
+def a_linked_manifest(tmp_path: Path) -> None:
+    (tmp_path / "agents" / "bare" / "agent.toml").symlink_to(tmp_path / "dotfiles" / "other.toml")
+
+
+LINKS = [in_place_of_a_step, another_folder, a_new_link, a_linked_manifest]
+
+
 def of_no_interest(tmp_path: Path) -> None:
     (tmp_path / "etc" / "hosts").write_text("::1 localhost\n")
     (tmp_path / "dotfiles" / "other.toml").write_text("[agent]\n")
 
 
-@pytest.mark.parametrize("change", [touched, replaced, secret, behind_a_link])
+@pytest.mark.parametrize("change", [touched, replaced, secret, behind_a_link, *LINKS])
 async def test_every_file_that_matters_is_watched(
     look: Callable[[], asyncio.Event], tmp_path: Path, change: Callable[[Path], None]
 ) -> None:
@@ -106,4 +127,7 @@ def arrange(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
     folder = write_agent(tmp_path, "linked", ONCE)
     (folder / "agent.toml").rename(tmp_path / "dotfiles" / "backup.toml")
-    (folder / "agent.toml").symlink_to(tmp_path / "dotfiles" / "backup.toml")
+    (tmp_path / "far" / "step.toml").symlink_to(tmp_path / "dotfiles" / "backup.toml")
+    (folder / "agent.toml").symlink_to(tmp_path / "far" / "step.toml")
+    (tmp_path / "agents" / "bare").mkdir()
+    (tmp_path / "agents" / "elsewhere").symlink_to(tmp_path / "dotfiles")

@@ -126,9 +126,18 @@ async def test_missing_command(field: Field) -> None:
 
     assert 127 == reason.code
     assert (
-        "the command no-such-command is in none of the folders of PATH (/usr/bin:/bin)"
-        == reason.why
+        "the command no-such-command is in no folder of the agent's PATH; in your shell,"
+        " command -v no-such-command shows where it is: write that as command" == reason.why
     )
+
+
+async def test_command_where_only_a_shell_looks(field: Field) -> None:
+    """A name that a person's own folder has: told where it is and how to say so."""
+    (field.folder / ".local" / "bin").mkdir(parents=True)
+    there = field.script("true", name=".local/bin/my-tool")
+    reason = await field.refused("my-tool", env={"PATH": "/usr/bin", "HOME": str(field.folder)})
+
+    assert reason.why.endswith(f'it is here: write command = "{there}" in its agent.toml')
 
 
 async def test_missing_file(field: Field) -> None:

@@ -16,7 +16,10 @@ import click
 from dotagent import app
 from dotagent.core.duration import human
 from dotagent.core.errors import HeldError
+from dotagent.core.fit import one_line
+from dotagent.core.model import AttemptKind
 from dotagent.engine.embedded import Unfinished
+from dotagent.store.attempts import Run
 from dotagent.store.holders import DAEMON
 from dotagent.system import notify
 from dotagent.system.paths import Paths
@@ -51,7 +54,7 @@ def _serve(paths: Paths, env: Mapping[str, str], signals: Signals) -> int:
         _say(f"dotagent: stopping ({signal}){_what_is_left(unfinished)}")
         notify.tell(env, notify.STOPPING)
 
-    purpose = app.Purpose(role=DAEMON, plan=True)
+    purpose = app.Purpose(role=DAEMON, plan=True, failed=_failed)
     until = now() + PATIENCE_MS
     waiting_for: int | None = None
     while signals.stop is None:
@@ -81,9 +84,18 @@ def _what_is_left(unfinished: Unfinished) -> str:
     return f": {'; '.join(left)}" if left else ""
 
 
-def _say(text: str) -> None:
+def _failed(run: Run, words: str) -> None:
+    """A line for the terminal or the journal, however the messages fare."""
+    name = f"{run.agent}/{run.schedule_id}"
+    attempt = f"attempt {run.number}: " if run.kind == AttemptKind.WINDOW else ""
+    text = f"dotagent: {name}: {attempt}{one_line(words)}; see: dotagent why {run.agent}"
+    _say(text, err=True)
+
+
+def _say(text: str, *, err: bool = False) -> None:
     """Whether anybody reads it is nothing to end for."""
     try:
-        click.echo(text)
+        click.echo(text, err=err)
     except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        stream = sys.stderr if err else sys.stdout
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

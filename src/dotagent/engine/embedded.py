@@ -58,6 +58,8 @@ class Mode:
     stop_grace_ms: int
     until: Callable[[Reader], bool] | None = None
     own: int | None = None
+    failed: Callable[[Run, str], None] = lambda run, words: None
+    """Told of each attempt that has failed, for who watches this process."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -295,6 +297,8 @@ class Engine:
         finally:
             del self.attempts[run.attempt_id]
         self.send(claims)
+        if attempt.failed is not None:
+            self.mode.failed(run, attempt.failed)
         await self._asked.ended(run)
         await self.folders.after(self.parts, run.attempt_id, run.marker)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from dotagent.engine.surroundings import Surroundings
 from dotagent.system import secrets
@@ -19,6 +20,8 @@ from dotagent.system.watch import Watch
 QUIET_S = 0.25
 MOST_S = 2.0
 """So long after the first notice there is a look, however many follow."""
+MOST_STEPS = 40
+"""As many links in a row as Linux follows (path_resolution(7))."""
 RESCAN_S = 60.0
 """Where the kernel does not tell: short enough for a person who waits, long enough to be idle."""
 
@@ -84,10 +87,11 @@ class Watching:
             children = _children(root)
             folders |= {os.path.dirname(root), root, *children}
             files += [os.path.join(child, MANIFEST) for child in children]
-        # What is a link is changed where it leads to.
-        files += [os.path.realpath(file) for file in files if os.path.islink(file)]
+        # What is a link is changed where it leads to, at each step of the way.
+        files += [step for file in files for step in _steps(file)]
         folders |= {os.path.dirname(file) for file in files}
-        refused = self._watch.follow(folders, {MANIFEST, *map(os.path.basename, files)})
+        names = {MANIFEST, *map(os.path.basename, files)}
+        refused = self._watch.follow(folders, names, around.roots)
         if refused:
             self._loop.call_soon_threadsafe(self._rescan)
 
@@ -101,6 +105,16 @@ class Watching:
         if self._watch is not None:
             self._loop.remove_reader(self._watch.fileno())
             self._watch.close()
+
+
+def _steps(path: str) -> list[str]:
+    """The files that a link leads to, one after the other."""
+    steps: list[str] = []
+    with suppress(OSError):
+        while len(steps) < MOST_STEPS:
+            path = os.path.join(os.path.dirname(path), os.readlink(path))
+            steps.append(path)
+    return steps
 
 
 def _children(root: str) -> set[str]:

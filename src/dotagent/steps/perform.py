@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from dotagent.core.decide import Codes, Judgement, judge
+from dotagent.core.decide import Codes, Judgement, Verdict, judge
 from dotagent.core.errors import DotagentError, HomeError, NotFound, StoreCorrupt
 from dotagent.core.expect import unmet
 from dotagent.core.manifest import Manifest, Schedule
@@ -54,6 +54,8 @@ class Attempt:
         self._asking: asyncio.Task[Blocked | None] | asyncio.Task[None] | None = None
         self._child: Child | None = None
         self._stop: Interrupted | None = None
+        self.failed: str | None = None
+        """How it failed, in words, once that is committed."""
 
     def stop(self, why: str, by: str = "") -> None:
         """Interrupt it: TERM, grace, KILL (rules R11); for good, where a person wants that. The
@@ -79,9 +81,11 @@ class Attempt:
             ended, judgement = self._not_started(error.message)
         except Exception as error:  # a fault of ours must not take the other agents down
             ended, judgement = self._not_started(fault(error))
-        return await parts.commit(
+        claims = await parts.commit(
             lambda tx: settle(tx, parts.actor, run.attempt_id, judgement, ended, room=room())
         )
+        self.failed = judgement.words if judgement.verdict is Verdict.FAILED else None
+        return claims
 
     async def _make(self, job: Job, folder: Scratch) -> tuple[Ended, Judgement]:
         parts, run = self.parts, self.run

@@ -96,10 +96,24 @@ def find(command: str, cwd: str | None, env: Mapping[str, str] | None) -> Found 
             return answer
         if answer.code != NOT_FOUND:
             refused = refused or answer
-    return refused or NotStarted(
-        code=NOT_FOUND,
-        why=f"the command {command} is in none of the folders of PATH ({':'.join(path)})",
-    )
+    return refused or NotStarted(code=NOT_FOUND, why=_nowhere(command, path, env))
+
+
+USUAL = ("/usr/local/bin", "/opt/homebrew/bin", "/snap/bin", "/usr/local/sbin", "/usr/sbin")
+USUAL_AT_HOME = (".local/bin", "bin", ".cargo/bin", "go/bin", ".npm-global/bin", ".bun/bin")
+"""Where a person's shell looks too, as a rule; a service's PATH is short."""
+
+
+def _nowhere(command: str, path: Sequence[str], env: Mapping[str, str] | None) -> str:
+    """Not the whole PATH, but where the command is and how to say so (product §7)."""
+    why = f"the command {command} is in no folder of the agent's PATH"
+    home = (os.environ if env is None else env).get("HOME", "")
+    at_home = [os.path.join(home, place) for place in USUAL_AT_HOME] if home else []
+    for place in (*at_home, *USUAL):
+        there = os.path.join(place, command)
+        if place not in path and os.path.isfile(there) and os.access(there, os.X_OK):
+            return f'{why}; it is here: write command = "{there}" in its agent.toml'
+    return f"{why}; in your shell, command -v {command} shows where it is: write that as command"
 
 
 def _refused_folder(cwd: str | None) -> NotStarted | None:

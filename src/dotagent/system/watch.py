@@ -26,7 +26,8 @@ IN_Q_OVERFLOW = 0x4000
 IN_ONLYDIR = 0x01000000
 IN_ISDIR = 0x40000000
 
-# Not IN_CREATE of a file: it is empty then; its writer's close is the notice.
+# IN_CREATE of a file says nothing: it is empty then; its writer's close is the notice. A link is
+# whole as soon as it is there.
 MASK = (
     IN_CLOSE_WRITE
     | IN_ATTRIB
@@ -57,25 +58,33 @@ class Watch:
         if self._fd < 0:
             raise OSError(ctypes.get_errno(), "inotify_init1")
         self._watched: dict[str, int] = {}
+        self._folders: dict[int, str] = {}
+        self._lists: frozenset[str] = frozenset()
 
     def fileno(self) -> int:
         """Readable when there is a notice."""
         return self._fd
 
-    def follow(self, folders: Iterable[str], names: Iterable[str]) -> tuple[str, ...]:
-        """Watch exactly these folders from now on, for children of these names; those folders that
-        could not be watched. One that is not there is no failure: its parent tells when it comes.
-        """
+    def follow(
+        self, folders: Iterable[str], names: Iterable[str], lists: Iterable[str] = ()
+    ) -> tuple[str, ...]:
+        """Watch exactly these folders from now on, for children of these names, and ``lists`` among
+        them for links of any name; those folders that could not be watched. One that is not there
+        is no failure: its parent tells when it comes."""
+        self._lists = frozenset(lists)
         self._names = frozenset(os.fsencode(name) for name in names)
         wanted = set(folders)
         for folder in set(self._watched) - wanted:
-            self._libc.inotify_rm_watch(self._fd, self._watched.pop(folder))
+            mark = self._watched.pop(folder)
+            self._folders.pop(mark, None)
+            self._libc.inotify_rm_watch(self._fd, mark)
         refused = []
         for folder in sorted(wanted):
             # Asking again is cheap, and right where the folder was replaced by another.
             mark = self._libc.inotify_add_watch(self._fd, os.fsencode(folder), MASK)
             if mark >= 0:
                 self._watched[folder] = mark
+                self._folders[mark] = folder
             elif ctypes.get_errno() not in (errno.ENOENT, errno.ENOTDIR):
                 refused.append(folder)
         return tuple(refused)
@@ -88,12 +97,19 @@ class Watch:
                 data = os.read(self._fd, _READ)
             except BlockingIOError:
                 return worth
-            worth = worth or any(self._worth(mask, name) for mask, name in _notices(data))
+            worth = worth or any(self._worth(*notice) for notice in _notices(data))
 
-    def _worth(self, mask: int, name: bytes) -> bool:
+    def _worth(self, mark: int, mask: int, name: bytes) -> bool:
         if mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_Q_OVERFLOW | IN_ISDIR):
             return True
-        return name in self._names and not mask & IN_CREATE
+        folder = self._folders.get(mark, "")
+        if name not in self._names and folder not in self._lists:
+            return False
+        if mask & (IN_DELETE | IN_MOVED_FROM):
+            return True
+        if name in self._names and not mask & IN_CREATE:
+            return True
+        return os.path.islink(os.path.join(os.fsencode(folder), name))
 
     def close(self) -> None:
         if self._fd >= 0:
@@ -101,10 +117,10 @@ class Watch:
             self._fd = -1
 
 
-def _notices(data: bytes) -> Iterable[tuple[int, bytes]]:
+def _notices(data: bytes) -> Iterable[tuple[int, int, bytes]]:
     at = 0
     while at < len(data):
-        _, mask, _, length = _HEAD.unpack_from(data, at)
+        mark, mask, _, length = _HEAD.unpack_from(data, at)
         at += _HEAD.size
-        yield mask, data[at : at + length].rstrip(b"\0")
+        yield mark, mask, data[at : at + length].rstrip(b"\0")
         at += length
