@@ -264,6 +264,27 @@ webhook_url = "${LATER}"
     assert SECRET not in json.dumps(said.data)
 
 
+def test_addresses_in_the_clear(home: Path) -> None:
+    """Certificates cannot be left unchecked; an address that goes around TLS is a warning at its
+    key, also behind a name, but not on this machine itself, and without its words."""
+    (home / "secrets.env").write_text(f"HOOK=http://hooks.example/{SECRET}\n")
+    (home / "secrets.env").chmod(0o600)
+    notifiers = [
+        'driver = "ntfy"\ntopic = "t"\nbase_url = "http://ntfy.example"\n',
+        'driver = "slack"\nwebhook_url = "${HOOK}"\n',
+        'driver = "ntfy"\ntopic = "t"\nbase_url = "http://127.0.0.1:8080"\n',
+        'driver = "ntfy"\ntopic = "t"\nbase_url = "https://ntfy.example"\n',
+    ]
+    write_agent(home, "a", "".join(f"[[notifiers]]\n{each}" for each in notifiers))
+    said = doctor(home)
+
+    assert {("notifiers[0].base_url", False), ("notifiers[1].webhook_url", False)} == {
+        (key, fatal) for _, _, key, fatal in said.places
+    }
+    assert "plain http" in said.words(key="notifiers[0].base_url")
+    assert SECRET not in json.dumps(said.data)
+
+
 def test_where_the_shell_finds_it(home: Path, tmp_path: Path) -> None:
     """A command that only this shell knows is missing where agents run, and the shell's place is
     named. What ``install`` captured decides, not the shell."""

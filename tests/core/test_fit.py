@@ -129,6 +129,16 @@ def test_frame_is_counted() -> None:
     assert text.endswith("yyy\n```")
 
 
+def test_other_rules_inside_the_frame() -> None:
+    """The tail may be escaped by rules of its own; they count towards the size as well."""
+    stars, fences = (lambda s: s.replace("*", r"\*")), (lambda s: s.replace("`", "``"))
+    text = fit("a*b", "`*" * 300, 90, points, stars, "<{}>".format, fences)
+
+    assert 90 >= len(text) > 80
+    assert text.startswith(r"a\*b")
+    assert text.endswith("``*``*>")
+
+
 @pytest.mark.parametrize(
     "cluster", [FAMILY, SCOTLAND, "🇩🇪", "👍🏽", "e\u0301\u0302", "\u1112\u1161\u11ab"]
 )

@@ -12,6 +12,7 @@ import shlex
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from dotagent.cli.doctor_plugins import World, judge, resolved, uses_of, uses_of_notifiers
 from dotagent.core.errors import UsageError
@@ -22,6 +23,7 @@ from dotagent.core.restrict import refused_command, unheld
 from dotagent.core.secret import Unresolved, references, resolve
 from dotagent.core.structure import structure
 from dotagent.drivers.kit import registry
+from dotagent.drivers.kit.proxy import is_loopback
 from dotagent.supervisor import launch
 
 
@@ -138,9 +140,26 @@ def _notifier(notifier: Notifier, path: str, world: World) -> Iterator[Problem]:
     yield from unset
     if not unset and _refers(notifier.settings):
         yield from _settings(notifier, path, world)
+    yield from _in_the_clear(notifier, path, world)
     if notifier.ca_file is not None and not os.path.isfile(notifier.ca_file):
         message = f"there is no file {notifier.ca_file}"
         yield Problem(path=child(path, "ca_file"), message=message)
+
+
+def _in_the_clear(notifier: Notifier, path: str, world: World) -> Iterator[Problem]:
+    """Certificates are always checked; an address without TLS is the one way around that."""
+    for key, value in notifier.settings.items():
+        if not isinstance(value, str):
+            continue
+        try:
+            address = urlsplit(resolve(value, world.lookup))
+            host = address.hostname or ""
+        except (Unresolved, ValueError):
+            continue  # told by others
+        if address.scheme.lower() == "http" and not is_loopback(host):
+            message = "is plain http: whoever is on the way can read the messages, and change them"
+            hint = "write https://, with ca_file if the certificate is your own"
+            yield Problem(path=child(path, key), message=message, hint=hint, fatal=False)
 
 
 def _unset(value: Any, path: str, world: World) -> Iterator[Problem]:

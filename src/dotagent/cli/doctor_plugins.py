@@ -50,7 +50,8 @@ class World:
 
     def lookup(self, name: str) -> str | None:
         """A ``${NAME}`` of a notifier: the secrets, then the environment (product §5)."""
-        return self.secrets.get(name) or self.agents_env.get(name)
+        found = self.secrets.get(name)
+        return found or self.agents_env.get(name, found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

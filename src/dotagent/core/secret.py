@@ -100,8 +100,9 @@ def pieces(value: str) -> Iterator[str]:
     """A secret value and, where it is an address, every part of it that may be secret, encoded or
     not; its host is not, for reasons name it."""
     yield value
-    yield from (word for word in value.split() if _is_telling(word))  # as in "Bearer …"
     if "://" not in value:
+        # "Bearer …", or a bot's number and its key
+        yield from (word for word in value.replace(":", " ").split() if _is_telling(word))
         return
     try:
         address = urlsplit(value)

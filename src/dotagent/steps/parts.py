@@ -68,7 +68,8 @@ class Parts:
 
     def lookup(self, name: str) -> str | None:
         """A ``${NAME}``: the secrets store, then the environment (product §5)."""
-        return self.secrets.get(name) or self.environment.get(name)
+        found = self.secrets.get(name)
+        return found or self.environment.get(name, found)
 
     def addressed(self, driver: str) -> tuple[str, ...]:
         """The settings that make up that driver's destination."""

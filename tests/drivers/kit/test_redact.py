@@ -38,6 +38,15 @@ def test_encoded_token(leak: str) -> None:
     assert MASK == redactor(("a/b+c d=",)).text(leak)
 
 
+@pytest.mark.parametrize(
+    ("value", "leak"),
+    [("Bearer t0k-0123456789", "t0k-0123456789"), ("123456:AAE-0123456789", "AAE-0123456789")],
+)
+def test_parts_of_a_credential(value: str, leak: str) -> None:
+    """The telling half of a header's value, or of a bot's token, counts without the other."""
+    assert f"a {MASK} b" == redactor((value,)).text(f"a {leak} b")
+
+
 def test_host_stays_readable() -> None:
     """Neither the host of an address nor a plain word in it is a secret: reasons name them."""
     text = "no connection to the services of hooks.example"
@@ -62,6 +71,8 @@ def test_longest_first() -> None:
         (Sent(), Sent()),
         (Sent(receipt="id-abcdefgh"), Sent(receipt=f"id-{MASK}")),
         (Sent(receipt="\x00"), Sent()),
+        (Sent(receipt="id-abcdefgh", rest_ms=7), Sent(receipt=f"id-{MASK}", rest_ms=7)),
+        (Retry(why="abcdefgh", least_ms=7), Retry(why=MASK, least_ms=7)),
         (Retry(why="no abcdefgh\nhere", after_ms=5), Retry(why=f"no {MASK} here", after_ms=5)),
         (RejectMessage(why=""), RejectMessage(why="no reason was given")),
         (RejectMessage(why="x" * 9_000), RejectMessage(why="x" * 499 + "…")),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -126,6 +126,38 @@ async def test_plain_rendering() -> None:
         await outcome_of(driver(), server.url, plain=True)
 
     assert [b"full", b"plain"] == [each.body for each in server.requests]
+
+
+async def test_time_of_the_try() -> None:
+    """A driver is told when the try begins; it has no clock."""
+
+    def stamp(config: Config, message: Message, plain: bool) -> Request:
+        return Request(url=config.url, body=str(message.tried_at).encode())
+
+    async with StrictServer() as server:
+        await outcome_of(driver(request=stamp), server.url)
+
+    assert str(NOW).encode() == server.requests[0].body
+
+
+async def test_one_other_request() -> None:
+    """An answer may ask for another request; it is made once, and its answer counts."""
+
+    def again(request: Request, response: Response) -> Request | None:
+        moved = replace(request, body=request.body + b"+")
+        return moved if response.status == 400 else None
+
+    async with StrictServer() as server:
+        server.script(Answer(status=400), Answer(status=200, body=b"there"))
+        followed = await outcome_of(driver(again=again), server.url)
+        server.script(Answer(status=400), Answer(status=400))
+        lost = await outcome_of(driver(again=again), server.url)
+        server.script(Answer(status=400), Fault.CLOSE)
+        silent = await outcome_of(driver(again=again), server.url)
+
+    assert (Sent(receipt="there"), Retry(why="later")) == (followed, lost)
+    assert isinstance(silent, Unknown)
+    assert [b"full", b"full+"] * 3 == [each.body for each in server.requests]
 
 
 # ------------------------------------------------------------------------------- drivers at fault

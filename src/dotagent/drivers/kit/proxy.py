@@ -21,7 +21,7 @@ def choose(url: str, wanted: str | None, env: Mapping[str, str]) -> str | None:
         return _complete(wanted) if wanted else None
     parts = urlsplit(url)
     host = (parts.hostname or "").rstrip(".")
-    if _is_loopback(host) or _is_exempt(host, parts.port, _read(env, "no_proxy")):
+    if is_loopback(host) or _is_exempt(host, parts.port, _read(env, "no_proxy")):
         return None
     found = _read(env, f"{parts.scheme}_proxy") or _read(env, "all_proxy")
     return _complete(found) if found else None
@@ -42,7 +42,8 @@ def _address(host: str) -> IPv4Address | IPv6Address | None:
         return None
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether ``host`` is this very machine."""
     address = _address(host)
     if address is not None:
         return address.is_loopback
