@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
 
-from dotagent.core.model import Kind, Message, Severity
+from dotagent.core.model import SEVERITY, Kind, Message
 from dotagent.drivers.kit import registry
 from dotagent.drivers.kit.sender import Kit, Load
 from dotagent.ports import Parcel, Spoken
@@ -60,10 +60,11 @@ def message(
     """A message as ``render`` makes it."""
     known = {"title": "disk", "agent": "disk", "schedule_id": "daily", "tried_at": NOW}
     facts: dict[str, Any] = known | more
+    kind = facts.pop("kind", Kind.ATTEMPT_FAILED)
     return Message(
         key="01J0-delivery-1",
-        kind=Kind.ATTEMPT_FAILED,
-        severity=Severity.WARNING,
+        kind=kind,
+        severity=SEVERITY[kind],
         at=NOW,
         line=line,
         tail=tail,

@@ -3,8 +3,10 @@
 A driver is checked as soon as its file exists. One that speaks HTTP also brings its service:
 ``tests/drivers/test_NAME.py`` exposes ``SERVER``, a ``StrictServer`` whose ``settings()`` are
 settings of the driver with ``secret`` in every field of its ``SECRETS``. What has ``request`` and
-``classify`` is checked as pure functions; whatever has a ``SERVER`` over the wire as well. One that
-speaks anything else brings ``STAGES`` (see ``harness``) instead: the surroundings it may meet.
+``classify`` is checked as pure functions; whatever has a ``SERVER`` over the wire as well, and
+(``test_conformance_store.py``) from the store to the wire, with the answers in ``BUSY`` by which
+the service asks for patience, each with the milliseconds it asks for. One that speaks anything else
+brings ``STAGES`` (see ``harness``) instead: the surroundings it may meet.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dotagent.core.model import (
+    Kind,
     Message,
     Outcome,
     RejectDestination,
@@ -509,6 +512,7 @@ long_text = st.tuples(any_text, st.integers(1, 400)).map(lambda pair: pair[0] * 
 @every_http
 @settings(max_examples=150)
 @given(
+    kind=st.sampled_from(Kind),
     line=any_text,
     tail=any_text | long_text,
     title=any_text,
@@ -517,11 +521,12 @@ long_text = st.tuples(any_text, st.integers(1, 400)).map(lambda pair: pair[0] * 
     plain=st.booleans(),
 )
 def test_any_message_is_accepted(
-    driver: Driver, line: str, tail: str, title: str, agent: str, link: str | None, plain: bool
+    driver: Driver, line: str, tail: str, plain: bool, **more: Any
 ) -> None:
-    """Any text makes a request that the service takes: inside its limits, escaped, not empty."""
+    """Any event with any text makes a request that the service takes: inside its limits, escaped,
+    not empty."""
     server = service(driver)
-    text = message(line, tail, title=title, agent=agent, link=link)
+    text = message(line, tail, **more)
     request = build(driver, configured(driver, server), text, plain)
 
     assert "" == refusal(server, request)

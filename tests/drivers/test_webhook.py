@@ -119,6 +119,17 @@ def test_signature_of_the_specification() -> None:
     )
 
 
+def test_two_secrets() -> None:
+    """While a secret is changed both sign, so that a receiver may know either."""
+    old, new = whsec("old"), whsec("new")
+    both, *each = (
+        dict(built(message(), secret=secret).headers)["webhook-signature"]
+        for secret in (f"{old} {new}", old, new)
+    )
+
+    assert " ".join(each) == both
+
+
 def test_without_a_secret() -> None:
     """Without a secret there is no signature, but still the id."""
     names = [name for name, _ in built(message()).headers]
@@ -173,6 +184,8 @@ def test_strange_names() -> None:
         ({"headers": {"X-A": 1}}, "headers.X-A"),
         ({"secret": "hunter2"}, "secret"),
         ({"secret": "whsec_short"}, "secret"),
+        ({"secret": " "}, "secret"),
+        ({"secret": f"{whsec('k')} hunter2"}, "secret"),
         ({"secret": "whsec_" + "A" * 90}, "secret"),
     ],
 )

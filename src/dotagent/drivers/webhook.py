@@ -11,7 +11,8 @@ The body is a CloudEvent 1.0 as JSON: ``id`` stays the same when a message is se
 you can drop a repeat; ``type`` is ``dotagent.`` and the event; ``data`` has the title, the message,
 the output and the facts. With a ``secret`` the headers webhook-id, webhook-timestamp and
 webhook-signature let you check where it came from (https://www.standardwebhooks.com has libraries).
-Make one with: echo "whsec_$(openssl rand -base64 32)"
+Make one with: echo "whsec_$(openssl rand -base64 32)"; while you change it, write both, with a
+space between.
 
 Answer 2xx within ten seconds. 408, 429 and 5xx are tried again, and Retry-After is obeyed; 401,
 403, 404 and 410 park the destination; any other 4xx gets a shorter message once.
@@ -80,19 +81,22 @@ class Config:
                 yield "headers", f"the value of {name} holds a character that no header may hold"
         if len({name.lower() for name in self.headers}) < len(self.headers):
             yield "headers", "names one header twice"
-        if self.secret is not None and _key(self.secret) is None:
+        if self.secret is not None and not _keys(self.secret):
             size = f"{_SHORTEST} to {_LONGEST} bytes in base64"
             yield "secret", f"must be {_PREFIX} and {size} (see standardwebhooks.com)"
 
 
-def _key(secret: str) -> bytes | None:
-    """The key inside a secret; None if it holds none."""
-    try:
-        key = base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
-    except (binascii.Error, ValueError):
-        return None
-    usable = secret.startswith(_PREFIX) and _SHORTEST <= len(key) <= _LONGEST
-    return key if usable else None
+def _keys(secret: str) -> list[bytes]:
+    """The keys inside a secret, or inside several with spaces between; none if one is wrong."""
+    keys = []
+    for each in secret.split():
+        try:
+            keys.append(base64.b64decode(each.removeprefix(_PREFIX), validate=True))
+        except (binascii.Error, ValueError):
+            return []
+        if not (each.startswith(_PREFIX) and _SHORTEST <= len(keys[-1]) <= _LONGEST):
+            return []
+    return keys
 
 
 def signature(key: bytes, name: str, stamp: str, body: bytes) -> str:
@@ -164,9 +168,8 @@ def request(config: Config, message: Message, plain: bool) -> Request:
     headers = [("Content-Type", "application/cloudevents+json; charset=utf-8")]
     headers += [("webhook-id", message.key), ("webhook-timestamp", stamp)]
     if config.secret is not None:
-        key = _key(config.secret)
-        assert key is not None
-        headers.append(("webhook-signature", signature(key, message.key, stamp, body)))
+        signed = (signature(key, message.key, stamp, body) for key in _keys(config.secret))
+        headers.append(("webhook-signature", " ".join(signed)))
     headers += config.headers.items()
     return Request(url=config.url, headers=tuple(headers), body=body, method=config.method)
 
