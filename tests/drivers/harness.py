@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from dotagent.core.model import SEVERITY, Kind, Message
@@ -47,6 +47,8 @@ class Stage:
 
     kit: Kit
     settings: Mapping[str, Any]
+    parcel: Mapping[str, Any] = field(default_factory=dict)
+    """What else the parcel needs."""
 
 
 Stages = Mapping[str, Callable[[str], AbstractAsyncContextManager[Stage]]]

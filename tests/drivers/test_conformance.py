@@ -621,7 +621,8 @@ async def test_stage(
     """In all surroundings there is an outcome of the right kind, within the deadline, and no secret
     in outcome, record, log or output."""
     async with stages(driver)[name](CANARY) as stage:
-        load = parcel(driver.name, stage.settings, timeout_ms=STAGE_MS[name])
+        more = {"timeout_ms": STAGE_MS[name]} | dict(stage.parcel)
+        load = parcel(driver.name, stage.settings, **more)
         with every_log(caplog):
             outcome = await stage.kit.send(load)
         config, _ = structure(stage.settings, driver.config)
@@ -640,7 +641,8 @@ async def test_stage_cancelled(driver: Driver, caplog: pytest.LogCaptureFixture)
     """A send that is cancelled ends at once and leaves no secret in its traceback or in a log."""
     async with stages(driver)["hangs"](CANARY) as stage:
         with every_log(caplog):
-            task = asyncio.create_task(stage.kit.send(parcel(driver.name, stage.settings)))
+            load = parcel(driver.name, stage.settings, **stage.parcel)
+            task = asyncio.create_task(stage.kit.send(load))
             await asyncio.wait({task}, timeout=SOON_MS / 1_000)
             task.cancel()
             with pytest.raises(asyncio.CancelledError) as caught:
@@ -655,7 +657,8 @@ async def test_awkward_messages_arrive_there(driver: Driver) -> None:
     """Each awkward text alone, and all of them a hundred times over, is taken."""
     async with stages(driver)["well"](CANARY) as stage:
         for text in (*AWKWARD, "".join(AWKWARD) * 100):
-            load = parcel(driver.name, stage.settings, message=message(text, text, title=text))
+            words = message(text, text, title=text)
+            load = parcel(driver.name, stage.settings, message=words, **stage.parcel)
 
             assert isinstance(await stage.kit.send(load), Sent)
 
@@ -664,7 +667,7 @@ async def test_awkward_messages_arrive_there(driver: Driver) -> None:
 async def test_many_at_once_there(driver: Driver) -> None:
     """Ten sends at once all arrive."""
     async with stages(driver)["well"](CANARY) as stage:
-        load = parcel(driver.name, stage.settings)
+        load = parcel(driver.name, stage.settings, **stage.parcel)
         outcomes = await asyncio.gather(*(stage.kit.send(load) for _ in range(10)))
 
     assert {Sent} == {type(outcome) for outcome in outcomes}

@@ -232,17 +232,19 @@ async def test_abandoned_bus(tmp_path: Path) -> None:
 async def test_late_before_and_after(bus: Mapping[str, str], tmp_path: Path) -> None:
     """A bus that never answers is a retry; a service that took the message and never answers
     leaves open whether it was shown."""
-    stuck = asyncio.Event()
+    stuck, over = asyncio.Event(), asyncio.Event()
 
     async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await stuck.wait()
         writer.close()
+        over.set()
 
     with offered(bus["DBUS_SESSION_BUS_ADDRESS"], Notifications(silent=True)):
         after = await shown(bus, {}, timeout_ms=500)
     async with await asyncio.start_unix_server(hang, tmp_path / "bus"):
         before = await shown({"XDG_RUNTIME_DIR": str(tmp_path)}, {}, timeout_ms=100)
         stuck.set()
+        await over.wait()
 
     assert Retry(why="the session bus did not take the message within 0.1 s") == before
     assert Unknown(why="no answer from the session bus within 0.5 s") == after

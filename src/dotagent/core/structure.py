@@ -2,7 +2,8 @@
 
 A record says by its field types what it takes: ``str``, ``int``, ``bool``, ``float``, ``Literal``,
 enums, ``tuple[T, ...]``, ``Mapping[str, T]``, records, unions, ``Any``, and ``Annotated[T, Rule]``
-for rules of our own; ``check()`` adds what depends on several fields. A field ``from_`` is the key
+for rules of our own; ``check()`` adds what depends on several fields, ``caution()`` what is a
+warning. A field ``from_`` is the key
 ``from``. Invariant: types are strict, and no message repeats a value that could be a secret.
 """
 
@@ -84,11 +85,19 @@ def inspect(
 ) -> None:
     """Only note the problems. A text that holds a ``${NAME}`` reference passes every rule that
     needs its value. ``also``: keys that stand elsewhere, for the nearest right name."""
-    _, wrongs = _build(table, into)
+    record, wrongs = _build(table, into)
     for steps, wrong in wrongs:
         if isinstance(wrong, WrongType) or not has_reference(_value_at(table, steps)):
             findings.wrong(_join(path, steps), wrong.message, wrong.hint)
+    for key, message in () if wrongs else _cautions(record):
+        findings.warn(child(path, key), message)
     _unknown(table, into, path, findings, tuple(also))
+
+
+def _cautions(record: Any) -> Iterable[tuple[str, str]]:
+    """What is allowed and dangerous, by the record's own word."""
+    caution = getattr(record, "caution", None)
+    return () if caution is None else tuple(caution())
 
 
 def keys_of(record: type[Any]) -> tuple[str, ...]:

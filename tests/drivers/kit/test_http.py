@@ -6,8 +6,6 @@ import asyncio
 import gzip
 import shutil
 import socket
-import ssl
-import subprocess
 import threading
 import zlib
 from pathlib import Path
@@ -25,8 +23,8 @@ from dotagent.core.model import (
 )
 from dotagent.drivers.kit.http import BODY_CAP, Client, Journey, Undelivered, unpack
 from dotagent.ports import Request, Response
+from tests.support.certificate import make, served
 from tests.support.http_server import Answer, Fault, Received, StrictServer
-from tests.support.system import require
 
 
 async def exchange(
@@ -228,18 +226,11 @@ async def test_not_http() -> None:
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate for 127.0.0.1 that only its own file vouches for."""
-    require("openssl")
-    folder = tmp_path_factory.mktemp("tls")
-    make = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -keyout key.pem -out cert.pem"
-    name = "-subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1"
-    subprocess.run([*make.split(), *name.split()], cwd=folder, check=True, capture_output=True)
-    return folder / "cert.pem"
+    return make(tmp_path_factory.mktemp("tls"))
 
 
 def secured(certificate: Path) -> StrictServer:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, certificate.with_name("key.pem"))
-    return StrictServer(tls=context)
+    return StrictServer(tls=served(certificate))
 
 
 async def test_private_ca(certificate: Path) -> None:

@@ -112,15 +112,16 @@ def with_wait(outcome: Outcome, response: Response, now: int) -> Outcome:
 # ------------------------------------------------------------------------------------ requests
 
 
-def header_text(text: str) -> str:
-    """``text`` as one header value: RFC 2047 words if it is not plain ASCII, or looks encoded."""
+def header_text(text: str, word_bytes: int = _WORD_BYTES) -> str:
+    """``text`` as one header value: RFC 2047 words of at most ``word_bytes`` of it each, if it is
+    not plain ASCII, or looks encoded."""
     line = one_line(text).replace("\t", " ")
     if line.isascii() and "=?" not in line:
         return line
     chunks, size = [""], 0
     for char in line:
         size += len(char.encode())
-        if size > _WORD_BYTES:
+        if size > word_bytes:
             chunks.append("")
             size = len(char.encode())
         chunks[-1] += char
