@@ -15,6 +15,7 @@ from dotagent.core.model import Exited, Kind, RejectDestination, Retry, Skipped
 from dotagent.store import database, outbox_view, plan, requests, resend, windows
 from dotagent.store.actor import Actor
 from dotagent.store.database import Store
+from dotagent.store.look import last_receipt
 from tests.core.walls import HOUR_MS, MINUTE_MS
 from tests.store.builder import EIGHT, SEEN, Home, agent, route, schedule
 from tests.store.builder import database as database_in
@@ -149,6 +150,7 @@ async def test_no_statement_reads_a_whole_past(home: Traced) -> None:
         requests.unfinished,
         lambda reader: outbox_view.of_attempt(reader, 1),
         lambda reader: outbox_view.may_go(reader, 1, 1, 1),
+        lambda reader: last_receipt(reader, 1),
     ],
 )
 async def test_no_look_up_reads_a_whole_past(

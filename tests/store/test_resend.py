@@ -39,6 +39,19 @@ async def test_again(home: Home) -> None:
     ]
 
 
+async def test_again_for_those_who_lack_it(home: Home) -> None:
+    """Who has it by the first delivery is not sent it again by the second."""
+    await home.adopt(agent())
+    await home.tell(FAILED)
+    (claim,) = await home.claim()
+    (plain,) = await home.answer(claim, RejectMessage(why="550", arrived=("f1",)), room=8)
+    await home.answer(plain, RejectMessage(why="550"))
+    await again(home, 1)
+    (second,) = await home.claim()
+
+    assert {"f1"} == second.arrived
+
+
 async def test_again_in_order(home: Home) -> None:
     """It waits for its turn among those that wait already."""
     await die(home)

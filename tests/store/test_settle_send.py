@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from dotagent.core.model import (
     Unknown,
     Unsupported,
 )
-from dotagent.store import ledger
+from dotagent.store import ledger, look
 from tests.core.walls import DAY_MS, HOUR_MS
 from tests.store.builder import Home, agent, route
 
@@ -39,6 +40,35 @@ async def one(home: Home, kind: Kind = FAILED, **more: Any) -> Any:
 
 
 # ---------------------------------------------------------------------------- row and ledger
+
+
+async def test_who_has_it_is_remembered(home: Home) -> None:
+    """Each try is told who of several recipients has the message by the tries before it."""
+    claim = await one(home)
+    assert frozenset() == claim.arrived
+    (plain,) = await home.answer(claim, RejectMessage(why="550", arrived=("f1", "f2")), room=8)
+    assert {"f1", "f2"} == plain.arrived
+    await home.answer(plain, Retry(why="450", arrived=("f3",)))
+    home.now += HOUR_MS
+    (third,) = await home.claim()
+
+    assert {"f1", "f2", "f3"} == third.arrived
+
+
+async def test_receipt_of_the_last(home: Home) -> None:
+    """What was last sent about the same schedule by the same notifier gives its receipt."""
+    claim = await one(home)
+    await home.answer(claim, Sent(receipt="bubble 1"))
+    await home.tell(SUCCESS)
+    (second,) = await home.claim()
+    with closing(home.store.read()) as reader:
+        last = look.last_receipt(reader, second.delivery_id)
+        assert "bubble 1" == last
+    await home.answer(second, Sent())
+    await home.tell(FAILED)
+    (third,) = await home.claim()
+    with closing(home.store.read()) as reader:
+        assert "bubble 1" == look.last_receipt(reader, third.delivery_id)
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ _URGENCY = {"low": 0, "normal": 1, "critical": 2}
 _SOUND = "Submarine"
 _NAME, _PATH = "org.freedesktop.Notifications", "/org/freedesktop/Notifications"
 _BUS, _BUS_PATH = "org.freedesktop.DBus", "/org/freedesktop/DBus"
-_RECEIPT = re.compile(r"bubble (\d+) of (\S+) on (\S+)")
+_RECEIPT = re.compile(r"\bbubble (\d+) of (\S+) on (\S+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +135,7 @@ async def _by_bus(tools: Tools, bus: Bus, config: Config, message: Message) -> O
 def replaceable(receipt: str | None, where: str) -> int:
     """The bubble that the new one replaces; 0 for none. The number means something only to the
     very program that gave it: another may have given it to somebody else's bubble."""
-    found = _RECEIPT.fullmatch(receipt or "")
+    found = _RECEIPT.search(receipt or "")
     return int(found[1]) if found and f"{found[2]} on {found[3]}" == where else 0
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from dotagent.core import template
 from dotagent.core.errors import DotagentError, StoreCorrupt
 from dotagent.core.manifest import Manifest
-from dotagent.core.model import Message, Outcome, RejectMessage, Retry, Skipped, Unknown
+from dotagent.core.model import Message, Outcome, RejectMessage, Retry, Sent, Skipped, Unknown
 from dotagent.core.render import doubted, render
 from dotagent.core.targets import PLUGIN, Target, fingerprint, of_manifest
 from dotagent.core.together import together
@@ -23,6 +23,7 @@ from dotagent.ports import Parcel
 from dotagent.steps import plugin_call
 from dotagent.steps.catalogue import Catalogue
 from dotagent.steps.faults import fault
+from dotagent.steps.mirror import MIRRORED, mirror
 from dotagent.steps.parts import Parts
 from dotagent.steps.secrecy import resolved, secret_values
 from dotagent.steps.vault import names_in
@@ -55,6 +56,8 @@ class _Try:
     plugin: str | None = None
     purpose: str = "notify"
     remark: str = ""
+    recipient: str | None = None
+    """Whom an iMessage went to."""
 
 
 async def deliver(
@@ -86,6 +89,8 @@ async def deliver(
             remark=tried.remark,
         )
     )
+    if tried.recipient is not None and isinstance(tried.outcome, Sent):
+        await mirror(parts, tried.recipient)
     return Result(claim=claim, outcome=tried.outcome, next=following)
 
 
@@ -126,6 +131,7 @@ async def _try(parts: Parts, catalogue: Catalogue, claim: Claim) -> _Try:
         plugin=str(target.settings["name"]) if is_plugin else None,
         purpose=target.purpose,
         remark=remark,
+        recipient=str(settings.get("to")) if target.driver == MIRRORED else None,
     )
 
 

@@ -49,6 +49,7 @@ class Paths:
         "logs",
         "manifests",
         "plugin_logs",
+        "rate_files",
         "requests",
         "reserve",
         "secrets",
@@ -72,6 +73,7 @@ class Paths:
         self.heartbeats = f"{state}/agents"
         self.lock = f"{state}/lock"
         self.manifests = f"{state}/manifests"
+        self.rate_files = f"{state}/notify/imessage"
         self.requests = f"{state}/requests"
         self.reserve = f"{state}/reserve"
 
@@ -88,6 +90,10 @@ class Paths:
     def good_manifest(self, agent: str) -> str:
         """The last good copy of an agent's manifest."""
         return f"{self.manifests}/{_child(agent)}.toml"
+
+    def rate_file(self, name: str) -> str:
+        """The file that says when an iMessage was last sent to somebody."""
+        return f"{self.rate_files}/{_child(name)}"
 
     def agent_log_dir(self, agent: str) -> str:
         """The folder of an agent's log and its older pieces."""
