@@ -53,7 +53,7 @@ from dotagent.supervisor.speak import speak
 from dotagent.system import environment, faultlog, home, lock, notify, zone
 from dotagent.system.bell import Bell
 from dotagent.system.chance import chance
-from dotagent.system.clock import SystemClock
+from dotagent.system.clock import SystemClock, asleep
 from dotagent.system.discovery import roots
 from dotagent.system.identity import identify
 from dotagent.system.paths import Paths
@@ -266,6 +266,7 @@ def _surroundings(env: Mapping[str, str], looked_into: Sequence[str]) -> Surroun
         drivers=drivers,
         zone=lambda: zone.machine_zone(env),
         zone_mark=lambda: zone.fingerprint(env),
+        asleep=asleep,
     )
 
 

@@ -337,3 +337,20 @@ def test_any_bytes(data: bytes) -> None:
     config, problems = read_config(data, DRIVERS)
 
     assert (config is None) == any(problem.fatal for problem in problems)
+
+
+def test_who_gets_the_summary() -> None:
+    """The ids of notifiers of the same file; a name that none has is wrong, with the nearest."""
+    table = """
+        [summary]
+        notifiers = ["phone", "phnoe"]
+        [[notifiers]]
+        driver = "ntfy"
+        id = "phone"
+        topic = "t"
+        """
+    _, problems = read_config(table.encode(), DRIVERS)
+
+    (problem,) = problems
+    assert problem.fatal
+    assert ("summary.notifiers[1]", "phone") == (problem.path, problem.hint)

@@ -53,6 +53,8 @@ class Zone:
     """The machine's zone, which a test may change."""
 
     now: tzinfo = UTC
+    slept_ms: int = 0
+    """How long the machine has slept, as the test has it."""
 
     def mark(self) -> object:
         return str(self.now)
@@ -138,6 +140,7 @@ async def line(
             drivers=app.drivers,
             zone=lambda: zone.now,
             zone_mark=zone.mark,
+            asleep=lambda: zone.slept_ms,
             patience_ms=patience_ms,
         )
         mode = Mode(plan=True, max_running=max_running, stop_grace_ms=stop_grace_ms)

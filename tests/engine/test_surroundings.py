@@ -120,3 +120,18 @@ async def test_what_the_store_does_not_take_is_looked_at_again(tmp_path: Path) -
 
     assert [] == locked
     assert ["new"] == made.values("SELECT name FROM agents")
+
+
+async def test_a_machine_that_slept(tmp_path: Path) -> None:
+    """The span in which nothing could be started is kept, once, for ``why`` and for the word after
+    an absence."""
+    write_agent(tmp_path, "a", DAILY)
+    async with line(tmp_path) as made, running(made):
+        await made.until(lambda: made.values("SELECT 1 FROM schedules WHERE next_due_at"))
+        made.zone.slept_ms += 3_600_000
+        made.engine.poke()
+        await made.until(lambda: made.values("SELECT 1 FROM spans"))
+        made.engine.poke()
+        spans = made.rows("SELECT why, to_at - from_at AS ms FROM spans")
+
+    assert [{"why": "the machine slept", "ms": 3_600_000}] == spans

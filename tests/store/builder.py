@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from dotagent.core import chain
+from dotagent.core.config import Summary
 from dotagent.core.decide import Codes, judge
 from dotagent.core.model import (
     AttemptKind,
@@ -165,6 +166,7 @@ class Home:
     store: Store
     actor: Actor
     now: int
+    summary: Summary = Summary(enabled=False)  # noqa: RUF009 - a frozen record
 
     # -- the holder
 
@@ -425,12 +427,12 @@ class Home:
 
     async def remind(self, now: int | None = None) -> set[str]:
         self.now = self.now if now is None else now
-        return await self.write(lambda tx: timely.look(tx, self.actor, self.now))
+        return await self.write(lambda tx: timely.look(tx, self.actor, self.now, self.summary))
 
     async def look(self, now: int | None = None) -> set[str]:
         """What time alone makes worth telling."""
         self.now = self.now if now is None else now
-        return await self.write(lambda tx: timely.look(tx, self.actor, self.now))
+        return await self.write(lambda tx: timely.look(tx, self.actor, self.now, self.summary))
 
     async def silence(
         self, for_ms: int = HOUR_MS, agent: str = "a", schedule: str | None = None
@@ -454,8 +456,8 @@ class Home:
                 "plan": plan.next_wake(tx),
                 "windows": windows.next_wake(tx),
                 "outbox": outbox.next_wake(tx),
-                "reminders": timely.next_wake(tx),
-                "timely": timely.next_wake(tx),
+                "reminders": timely.next_wake(tx, self.actor, self.now, self.summary),
+                "timely": timely.next_wake(tx, self.actor, self.now, self.summary),
             }
 
         return await self.write(look)

@@ -178,10 +178,10 @@ class Life(RuleBasedStateMachine):
 
         def op(tx: Tx) -> tuple[list[Run], list[Claim], bool, list[int | None]]:
             more = plan.plan_due(tx, home.actor, home.now).more
-            timely.look(tx, home.actor, home.now)
+            timely.look(tx, home.actor, home.now, home.summary)
             runs = attempts.claim_due(tx, home.actor, home.now, room)
             claims = outbox.claim(tx, home.actor, home.now, room)
-            wakes = [plan.next_wake(tx), timely.next_wake(tx)]
+            wakes = [plan.next_wake(tx), timely.next_wake(tx, home.actor, home.now, home.summary)]
             wakes += [windows.next_wake(tx)] if len(runs) < room else []
             wakes += [outbox.next_wake(tx)] if len(claims) < room else []
             return runs, claims, more, wakes

@@ -111,6 +111,10 @@ async def live(home: Home) -> None:
         home.now += 10 * MINUTE_MS
         await home.send_all()
     await home.remind(home.now + 3 * HOUR_MS)
+    await home.end()
+    home.now += 3 * HOUR_MS
+    await home.begin()
+    await home.run(home.now)
     await home.silence()
     await home.tell(Kind.TIMED_OUT, outage_id=home.value("SELECT max(id) FROM outages"))
     await home.look(home.now + 3 * HOUR_MS)

@@ -11,7 +11,7 @@ import pytest
 
 from dotagent.ports import Clock
 from dotagent.system.alarm import Ring
-from dotagent.system.clock import SystemClock
+from dotagent.system.clock import SystemClock, asleep
 from tests.support.system import linux_only
 
 
@@ -200,3 +200,10 @@ def test_a_closed_clock_serves_another_loop() -> None:
 
     naps: list[Callable[[], object]] = [lambda: asyncio.run(nap()), lambda: asyncio.run(nap())]
     assert [None, None] == [one() for one in naps]
+
+
+def test_sleep_is_never_negative() -> None:
+    """How long the machine has slept only grows."""
+    first, second = asleep(), asleep()
+
+    assert 0 <= first <= second + 1

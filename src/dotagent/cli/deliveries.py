@@ -158,9 +158,17 @@ def _act(kind: str, args: Mapping[str, Any], *, as_json: bool) -> list[Delivery]
     env = environment()
     paths = app.paths_of(env)
     done = act(paths, env, kind, args, role="deliveries", say=note, signals=signals)
-    reader = connect_reader(paths.database)
+    return report(done.answer["deliveries"], as_json=as_json)
+
+
+# ------------------------------------------------------------------------------------------ output
+
+
+def report(ids: Sequence[int], *, as_json: bool = False) -> list[Delivery]:
+    """Print what became of these, as far as it is known."""
+    reader = connect_reader(app.paths_of(environment()).database)
     try:
-        found = outbox_view.of_ids(reader, done.answer["deliveries"])
+        found = outbox_view.of_ids(reader, ids)
     finally:
         reader.close()
     if as_json:
@@ -168,18 +176,6 @@ def _act(kind: str, args: Mapping[str, Any], *, as_json: bool) -> list[Delivery]
     else:
         _print(found)
     return found
-
-
-# ------------------------------------------------------------------------------------------ output
-
-
-def follow(ids: Sequence[int]) -> None:
-    """What became of these, as far as it is known."""
-    reader = connect_reader(app.paths_of(environment()).database)
-    try:
-        _print(outbox_view.of_ids(reader, ids))
-    finally:
-        reader.close()
 
 
 def _print(found: Sequence[Delivery]) -> None:

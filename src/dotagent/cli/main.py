@@ -40,6 +40,7 @@ COMMANDS = {
     "silence": "hold back an agent's messages for a while",
     "stop": "end what runs of an agent now",
     "ack": "stop the reminders of what is known to fail",
+    "daily-summary": "tell how everything stands, now",
     "install": "let systemd or launchd run the daemon",
     "uninstall": "take it from them again",
     "doctor": "check manifests, configuration and home",

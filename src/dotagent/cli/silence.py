@@ -15,7 +15,7 @@ import click
 
 from dotagent import app
 from dotagent.cli.acting import act, environment
-from dotagent.cli.deliveries import ListFirst, follow, note
+from dotagent.cli.deliveries import ListFirst, note, report
 from dotagent.cli.looking import Look, look, page, show
 from dotagent.cli.names import AGENT_OR_SCHEDULE
 from dotagent.core.errors import UsageError
@@ -75,7 +75,7 @@ def end(number: int, reason: str, as_json: bool) -> int:
     answer = _ask("end_silence", {"silence": number, "reason": one_line(reason)})
     status = _shown(answer["silence"], as_json)
     if not as_json:
-        follow(answer["deliveries"])
+        report(answer["deliveries"])
     return status
 
 

@@ -16,7 +16,7 @@ from dotagent.core.duration import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
 from dotagent.core.manifest_notifier import REMIND_MS, Drivers, Notifier, read_notifiers
 from dotagent.core.model import Problem
 from dotagent.core.problems import Findings, child, nearest, one_of, quoted
-from dotagent.core.shapes import Clock, Span, Units, Url, Whole
+from dotagent.core.shapes import Clock, Identifier, Span, Units, Url, Whole
 from dotagent.core.structure import salvage
 from dotagent.core.toml import read, table_of, tables_of, warn_of_unknown
 from dotagent.core.values import Rule, Wrong, refuse
@@ -35,11 +35,13 @@ class Daemon:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
     """``[summary]``: the daily health roll-up. ``at_minute``: after midnight, machine's zone;
-    ``grace_ms``: how much later it may still go out, after sleep or downtime."""
+    ``grace_ms``: how much later it may still go out, after sleep or downtime; ``notifiers``: the
+    ids of who gets it, empty for all that ask for it."""
 
     enabled: bool = True
     at_minute: int = 22 * 60 + 45
     grace_ms: int = 12 * HOUR_MS
+    notifiers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +160,7 @@ class _SummaryKeys:
     enabled: bool = True
     at: Clock = 22 * 60 + 45
     grace: Annotated[int, Span(low_ms=MINUTE_MS, high_ms=23 * HOUR_MS)] = 12 * HOUR_MS
+    notifiers: tuple[Identifier, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,11 +239,12 @@ def _config(root: Mapping[str, Any], drivers: Drivers, findings: Findings) -> Co
     warn_of_unknown(root, _SECTIONS, findings)
     daemon = _section(root, "daemon", _DaemonKeys, findings)
     summary = _section(root, "summary", _SummaryKeys, findings)
+    notifiers = _notifiers(root, drivers, findings)
     retention = _section(root, "retention", _RetentionKeys, findings)
     return Config(
         daemon=Daemon(max_running=daemon.max_running, stop_grace_ms=daemon.stop_grace),
-        notifiers=_notifiers(root, drivers, findings),
-        summary=Summary(enabled=summary.enabled, at_minute=summary.at, grace_ms=summary.grace),
+        notifiers=notifiers,
+        summary=_summary(summary, notifiers, findings),
         deadman=_deadman(root, findings),
         retention=Retention(history_ms=retention.history, messages_ms=retention.messages),
         metrics=Metrics(listen=_section(root, "metrics", _MetricsKeys, findings).listen),
@@ -262,6 +266,21 @@ def _notifiers(
     return tuple(
         replace(each, remind=REMIND_MS) if each.remind is None else each
         for each in read_notifiers(tables, drivers, findings, everywhere=True)
+    )
+
+
+def _summary(keys: _SummaryKeys, notifiers: tuple[Notifier, ...], findings: Findings) -> Summary:
+    ids = [each.id for each in notifiers if each.id is not None]
+    for at, name in enumerate(keys.notifiers):
+        if name not in ids:
+            message = f"{quoted(name)} is not the id of a [[notifiers]] of this file"
+            path = child(child("summary", "notifiers"), at)
+            findings.wrong(path, message, nearest(name, ids))
+    return Summary(
+        enabled=keys.enabled,
+        at_minute=keys.at,
+        grace_ms=keys.grace,
+        notifiers=keys.notifiers,
     )
 
 

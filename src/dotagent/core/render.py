@@ -65,7 +65,7 @@ def line_of(event: Event, zone: tzinfo) -> str:
 
 def _tail(event: Event, stdout: Tail, stderr: Tail) -> str:
     """What helps the reader: what a failure said on stderr, else on stdout; a success's output."""
-    if event.kind not in AGENT_EVENTS:
+    if event.kind not in AGENT_EVENTS or event.kind is Kind.DAILY_SUMMARY:
         return str(event.facts.get("detail", ""))
     if event.kind is Kind.SUCCESS:
         return stdout.text

@@ -2,7 +2,7 @@
 
 ``run``: an attempt that a person asked for; ``stop``: who asked wants it no more. ``stop_runs``:
 what runs of an agent ends. ``retry``, ``cancel``: deliveries. ``silence``, ``end_silence``,
-``ack``: what a person wants told. ``pause``, ``resume``, ``skip``: what is not to run. ``tick``:
+``ack``, ``summary``: what is told. ``pause``, ``resume``, ``skip``: what is not to run. ``tick``:
 plan and start what is due now. ``reload``: read manifests, configuration and secrets again. An
 answer is plain data; one with ``error`` and ``exit`` says what a command must print and exit with.
 """
@@ -60,6 +60,7 @@ class Asked:
             "silence": self._silence,
             "end_silence": self._end_silence,
             "ack": self._ack,
+            "summary": self._summary,
             "pause": self._pause,
             "resume": self._resume,
             "skip": self._skip,
@@ -243,6 +244,10 @@ class Asked:
 
     async def _ack(self, request: Request, args: Mapping[str, Any]) -> None:
         await self._say(request, lambda tx, now: say.ack(tx, self._actor, now, args))
+
+    async def _summary(self, request: Request, args: Mapping[str, Any]) -> None:
+        settings = self._engine.config.summary
+        await self._say(request, lambda tx, now: say.summary(tx, self._actor, now, settings))
 
     @property
     def _actor(self) -> Actor:

@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from dotagent.core.config import Config
 from dotagent.core.errors import HomeError, StoreBusy
 from dotagent.core.targets import PLUGIN
 from dotagent.engine.asked import Asked
@@ -230,7 +231,8 @@ class Engine:
         now, actor = self.parts.clock.now(), self.parts.actor
         planned = plan.plan_due(tx, actor, now) if planning else None
         if planning:
-            timely.look(tx, actor, now)
+            is_through = planned is None or not planned.more
+            timely.look(tx, actor, now, self.config.summary, planned=is_through)
         runs = attempts.claim_due(tx, actor, now, self.room) if planning and self.room > 0 else []
         room = SENDS_AT_ONCE - self._sending
         claims = outbox.claim(tx, actor, now, room) if room > 0 else []
@@ -246,8 +248,9 @@ class Engine:
         """The earliest thing that time alone makes due. Where there is no room, an end makes it."""
         wakes = [self._surroundings.look_at]
         if self.mode.plan:
+            actor, summary = self.parts.actor, self.config.summary
             wakes.append(self._upkeep.due_at)
-            wakes += [plan.next_look(tx), timely.next_wake(tx)]
+            wakes += [plan.next_look(tx), timely.next_wake(tx, actor, now, summary)]
             if self.room - started > 0:
                 wakes.append(windows.next_wake(tx))
         if SENDS_AT_ONCE - self._sending - sent > 0:
@@ -375,6 +378,11 @@ class Engine:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @property
+    def config(self) -> Config:
+        """What config.toml says, as last read."""
+        return self._surroundings.config
 
     @property
     def drivers(self) -> Drivers:

@@ -18,7 +18,7 @@ from dotagent.steps.catalogue import Drivers
 from dotagent.steps.configure import configure, tell_unfetched
 from dotagent.steps.discover import discover
 from dotagent.steps.parts import Parts
-from dotagent.store import plan
+from dotagent.store import away, plan
 
 if TYPE_CHECKING:
     from dotagent.engine.embedded import Engine
@@ -30,7 +30,8 @@ PATIENCE_MS = 5_000
 
 
 class Surroundings:
-    """``zone`` and ``zone_mark`` read the machine's zone and a cheap mark of it."""
+    """``zone`` and ``zone_mark`` read the machine's zone and a cheap mark of it, ``asleep`` how
+    long the machine has slept in all."""
 
     def __init__(
         self,
@@ -40,6 +41,7 @@ class Surroundings:
         drivers: Drivers,
         zone: Callable[[], tzinfo],
         zone_mark: Callable[[], object],
+        asleep: Callable[[], int] = lambda: 0,
         patience_ms: int = PATIENCE_MS,
     ) -> None:
         self.config = Config()
@@ -49,6 +51,8 @@ class Surroundings:
         self.drivers = drivers
         self._zone = zone
         self._zone_mark = zone_mark
+        self._asleep = asleep
+        self._slept_ms = asleep()
         self._patience_ms = patience_ms
         self._mark: object = None
         self._looking: asyncio.Task[int | None] | None = None
@@ -131,3 +135,7 @@ class Surroundings:
         if self._offset is None or abs(offset - self._offset) > STEP_MS:
             await parts.store.write(lambda tx: plan.recheck(tx, now))
         self._offset = offset
+        slept_ms = self._asleep() - self._slept_ms
+        if slept_ms > STEP_MS:
+            await parts.store.write(lambda tx: away.slept(tx, now - slept_ms, now))
+            self._slept_ms += slept_ms

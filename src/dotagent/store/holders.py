@@ -12,7 +12,7 @@ from sqlite3 import Row
 from dotagent.core import events
 from dotagent.core.decide import POISON_CRASHES
 from dotagent.core.model import Kind, Unknown
-from dotagent.store import channels, facts, ledger, record, routing
+from dotagent.store import away, channels, facts, ledger, record, routing
 from dotagent.store.actor import Actor
 from dotagent.store.database import Reader, Tx
 from dotagent.store.tell import tell
@@ -67,6 +67,8 @@ def begin(
         tx.run("UPDATE holders SET ended_at = ? WHERE ended_at IS NULL", since)
         if before is not None and before["role"] == DAEMON:
             facts.remember(tx, _DIED, str(before["epoch"]))
+    if role == DAEMON:
+        _come_back(tx, now)
     epoch = tx.run(
         "INSERT INTO holders (role, pid, started_ticks, boot_id, began_at) VALUES (?, ?, ?, ?, ?)",
         role,
@@ -80,6 +82,13 @@ def begin(
         crashed=crashed,
         idle_since=since,
     )
+
+
+def _come_back(tx: Tx, now: int) -> None:
+    """A daemon was away since anybody last started what schedules want; commands do not."""
+    since = tx.value("SELECT max(ended_at) FROM holders WHERE role IN (?, 'tick')", DAEMON)
+    if since is not None and since < now:
+        away.over(tx, since, now)
 
 
 def any_yet(reader: Reader) -> bool:

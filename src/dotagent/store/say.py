@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from dotagent.core.config import Summary
 from dotagent.core.errors import NotFound, UsageError
 from dotagent.core.problems import nearest, quoted
 from dotagent.core.shell import word
 from dotagent.core.silence import MOST_MS
 from dotagent.store import outages, silences
+from dotagent.store import summary as daily
 from dotagent.store.actor import Actor
 from dotagent.store.database import Tx
 
@@ -50,6 +52,14 @@ def ack(tx: Tx, actor: Actor, now: int, args: Args) -> Answer:
             f"See: dotagent why {word(agent)}",
         )
     return {"agent": agent, "schedules": known}
+
+
+def summary(tx: Tx, actor: Actor, now: int, settings: Summary) -> Answer:
+    """The daily summary, now; the day's own still comes at its time."""
+    before = tx.value("SELECT coalesce(max(id), 0) FROM deliveries")
+    daily.say(tx, actor, now, settings)
+    made = tx.all("SELECT id FROM deliveries WHERE id > ? ORDER BY id", before)
+    return {"deliveries": [row["id"] for row in made]}
 
 
 def named(tx: Tx, args: Args) -> tuple[str, str | None]:

@@ -8,10 +8,23 @@ what they wait for may have come or gone; a cancelled sleeper leaves nothing beh
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import Callable
 
 from dotagent.system.alarm import Alarm, Ring, best_alarm
+
+
+def asleep() -> int:
+    """Milliseconds that the machine has slept since it started; 0 where nobody can tell. Linux
+    counts them in one of two clocks (clock_gettime(2)), and so does macOS (clock_gettime(3))."""
+    names = ("CLOCK_UPTIME_RAW", "CLOCK_MONOTONIC_RAW")
+    if sys.platform == "linux":
+        names = ("CLOCK_MONOTONIC", "CLOCK_BOOTTIME")
+    if not all(hasattr(time, name) for name in names):
+        return 0
+    awake, all_of_it = (time.clock_gettime_ns(getattr(time, name)) for name in names)
+    return max(all_of_it - awake, 0) // 1_000_000
 
 
 class SystemClock:

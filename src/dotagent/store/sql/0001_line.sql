@@ -150,6 +150,7 @@ CREATE TABLE windows (
 CREATE UNIQUE INDEX windows_live ON windows (agent, schedule)
   WHERE state IN ('waiting', 'running');
 CREATE INDEX windows_waiting ON windows (next_at) WHERE state = 'waiting';
+CREATE INDEX windows_late ON windows (planned_at) WHERE (late = 1 OR caught_up > 0);
 CREATE INDEX windows_closed ON windows (closed_at) WHERE closed_at IS NOT NULL;
 
 CREATE TABLE attempts (

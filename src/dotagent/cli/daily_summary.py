@@ -1,0 +1,42 @@
+"""``dotagent daily-summary``: tell how everything stands, now.
+
+The day's own summary is the daemon's (``[summary]`` in config.toml) and still comes at its time.
+"""
+
+from __future__ import annotations
+
+import click
+
+from dotagent import app
+from dotagent.cli.acting import act, environment
+from dotagent.cli.deliveries import FINE, note, report
+from dotagent.cli.looking import look, show
+from dotagent.core.moment import local
+from dotagent.store import summary
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Print it; tell nobody.")
+@click.option("--json", "as_json", is_flag=True, help="Print what became of each message.")
+def command(dry_run: bool, as_json: bool) -> int:
+    """Tell how everything stands: the global channels that ask for it, and the inbox.
+
+    Exits with 0 if every message arrived.
+    """
+    if dry_run:
+        return _preview()
+    env = environment()
+    done = act(app.paths_of(env), env, "summary", {}, role="daily-summary", say=note)
+    found = report(done.answer["deliveries"], as_json=as_json)
+    if not found and not as_json:
+        click.echo("No channel asks for the daily summary; it is in the inbox: dotagent inbox")
+    return 0 if all(each.state in FINE for each in found) else 1
+
+
+def _preview() -> int:
+    with look() as seen:
+        if seen.reader is None:
+            return show(["There is nothing to sum up yet."])
+        day = local(seen.now, seen.zone).date().isoformat()
+        line, below = summary.preview(seen.reader, day)
+    return show([line, *below.splitlines()])
