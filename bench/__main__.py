@@ -8,11 +8,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 
-from bench import startup
+from bench import delivery, growth, startup
 from bench.table import Row, render
 
 MEASUREMENTS: dict[str, tuple[str, Callable[[], list[Row]]]] = {
     "startup": (startup.TITLE, startup.measure),
+    "delivery": (delivery.TITLE, delivery.measure),
+    "growth": (growth.TITLE, growth.measure),
 }
 
 

@@ -63,8 +63,8 @@ def render(title: str, rows: Sequence[Row]) -> str:
     body = [
         [
             row.name,
-            f"{row.median_ms:.1f} ms",
-            f"{row.low_ms:.1f} to {row.high_ms:.1f}",
+            _ms(row.median_ms) + " ms",
+            f"{_ms(row.low_ms)} to {_ms(row.high_ms)}",
             _times(row.ratio, 2),
             _times(row.floor, 1),
             _times(row.goal, 1),
@@ -84,4 +84,11 @@ def render(title: str, rows: Sequence[Row]) -> str:
 
 
 def _times(value: float | None, digits: int) -> str:
-    return "" if value is None else f"{value:.{digits}f} x"
+    if value is None:
+        return ""
+    return f"{value:.3f} x" if value < 0.1 else f"{value:.{digits}f} x"
+
+
+def _ms(value: float) -> str:
+    """Two digits of what is short: a message takes less than a millisecond."""
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}"

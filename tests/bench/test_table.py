@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.__main__ import main
+from bench.__main__ import MEASUREMENTS, main
 from bench.table import Row, render, row
 
 
@@ -44,7 +44,7 @@ def test_an_unknown_measurement_is_refused(capsys: pytest.CaptureFixture[str]) -
     """A mistyped name runs nothing and says what there is."""
     status = main(["startpu"])
 
-    assert (2, "There is no measurement startpu; there are: startup\n") == (
+    assert (2, f"There is no measurement startpu; there are: {', '.join(MEASUREMENTS)}\n") == (
         status,
         capsys.readouterr().err,
     )
