@@ -94,7 +94,7 @@ async def _take(scratch: Path, target: Receiver, rounds: int) -> Measured:
     folder = scratch / "home"
     with receiver(hangs=True) as hung, alertmanager(target.url, scratch) as peer:
         _write(folder, target, hung)
-        async with home.held(folder) as engine:
+        async with home.held(folder, AGENTS + 3) as engine:
             bench = _Bench(engine, target, peer)
             running = asyncio.create_task(engine.run())
             taken: Measured = {name: [] for name in bench.measurements}

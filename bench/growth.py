@@ -80,7 +80,7 @@ async def _discovery(scratch: Path, rounds: int) -> tuple[Curve, Curve]:
             folder = scratch / f"agents-{size}-{number}"
             home.write(folder, [f"a{each}" for each in range(size)], [])
             began = time.perf_counter()
-            async with home.held(folder) as engine:
+            async with home.held(folder, size) as engine:
                 cold[size].append((time.perf_counter() - began) * 1_000)
                 began = time.perf_counter()
                 await engine.reload()
@@ -153,7 +153,7 @@ def _die_with_full_outbox(folder: Path, url: str) -> None:
 async def _fill(folder: Path, url: str) -> None:
     names = [f"a{number}" for number in range(1_000)]
     home.write(folder, names, [url])
-    async with home.held(folder) as engine:
+    async with home.held(folder, len(names)) as engine:
         for _ in range(PENDING // len(names)):
             await home.fail_all(engine, names)
         os.kill(os.getpid(), signal.SIGKILL)

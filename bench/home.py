@@ -13,7 +13,7 @@ from dotagent import app
 from dotagent.core.decide import Codes, judge
 from dotagent.core.model import AttemptKind, Ended, Exited, Tail
 from dotagent.engine.embedded import Engine
-from dotagent.store import attempts
+from dotagent.store import attempts, look
 from dotagent.store.database import Tx
 from dotagent.store.outbox import Claim
 from dotagent.store.settle_attempt import settle
@@ -56,13 +56,16 @@ def plugin(home: Path, name: str, text: str) -> None:
 
 
 @asynccontextmanager
-async def held(home: Path) -> AsyncIterator[Engine]:
-    """The home's engine, which has read all manifests and does not run by itself."""
+async def held(home: Path, agents: int) -> AsyncIterator[Engine]:
+    """The home's engine, which has read all its ``agents`` and does not run by itself."""
     env = {"PATH": os.environ["PATH"], "HOME": str(home), "DOTAGENT_HOME": str(home)}
     paths = app.paths_of(env)
     app.prepare_store(paths)
     async with app.holding(paths, env, app.Purpose(role="bench", plan=True)) as engine:
         await engine.reload()
+        # It goes on in a thread of its own, so that nothing waits for thousands of new manifests.
+        while len(look.running(engine.parts.reader)) < agents:  # noqa: ASYNC110
+            await asyncio.sleep(0.002)
         yield engine
 
 

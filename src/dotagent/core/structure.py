@@ -213,8 +213,8 @@ def _unknown(
     if len(strange) > MOST_UNKNOWN:
         findings.warn(path, f"{len(strange) - MOST_UNKNOWN} more unknown keys, ignored")
     for key, slot in slots.items():
-        inner = _record_in(slot.type)
-        if inner is None or key not in table:
+        inner = _record_in(slot.type) if key in table else None
+        if inner is None:
             continue
         below = child(path, key)
         entries = table[key] if isinstance(table[key], list) else None
