@@ -44,6 +44,7 @@ COMMANDS = {
     "install": "let systemd or launchd run the daemon",
     "uninstall": "take it from them again",
     "doctor": "check manifests, configuration and home",
+    "plugin": "list, try and check plugins",
     "completions": "let your shell complete commands and names",
     "audit": "verify the record",
 }

@@ -31,12 +31,16 @@ class Info:
 
 
 async def info(
-    speak: Speak, path: str, env: Mapping[str, str], redactor: Redactor = client.NO_SECRETS
+    speak: Speak,
+    path: str,
+    env: Mapping[str, str],
+    redactor: Redactor = client.NO_SECRETS,
+    deadline_ms: int = DEADLINE_MS["info"],
 ) -> Info | str:
     """What the plugin at ``path`` says of itself, or why that is not known."""
-    spoken = await speak((path, "info"), b"", env, DEADLINE_MS["info"])
+    spoken = await speak((path, "info"), b"", env, deadline_ms)
     if spoken.timed_out:
-        return f"it did not answer within {DEADLINE_MS['info'] // 1_000} s and was stopped"
+        return f"it did not answer within {deadline_ms / 1_000:g} s and was stopped"
     said, problem = client.read_object(spoken.stdout, redactor)
     if spoken.exit_code != 0:
         answer = client.answer(spoken, redactor=redactor)

@@ -109,8 +109,9 @@ class Folders:
         any more. With it the oldest other one is looked at, for a message can also be cancelled."""
         self._kept[attempt_id] = marker
         for each in {attempt_id, next(iter(self._kept))}:
-            if not plugin_view.is_awaited(parts.reader, each):
-                await asyncio.to_thread(scratch.remove, self._kept.pop(each))
+            done = not plugin_view.is_awaited(parts.reader, each)
+            if done and (kept := self._kept.pop(each, None)) is not None:
+                await asyncio.to_thread(scratch.remove, kept)
 
     async def told(self, parts: Parts, event_seq: int) -> None:
         """A plugin was told of this event."""

@@ -1,0 +1,76 @@
+"""What the check of a plugin finds; its whole run is seen in ``tests/cli/test_plugin.py``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dotagent.plugins.conformance import Conformance, Finding
+from dotagent.supervisor.speak import speak
+from tests.plugins.scripts import python
+
+ENV = {"PATH": "/usr/bin:/bin"}
+BODY = """
+verb = sys.argv[1]
+if verb == "info":
+    print(json.dumps({"name": "demo", "kinds": ["sink"]}))
+elif verb == "no-such-verb":
+    sys.exit(UNKNOWN)
+else:
+    said = sys.stdin.buffer.read() if READS else b'{"message":""}'
+    try:
+        said = json.loads(said)
+    except ValueError:
+        said = {}
+    print(json.dumps(ANSWER))
+"""
+
+
+async def findings(folder: Path, config: Any = None, **values: str) -> dict[str, str]:
+    """What is wrong, by what was checked."""
+    body = BODY
+    for name, value in {"UNKNOWN": "1", "READS": "True", "ANSWER": '{"ok": bool(said)}'}.items():
+        body = body.replace(name, values.get(name, value))
+    run = Conformance(speak, python(folder, body), ENV, config, 20_000)
+    found: list[Finding] = [each async for each in run.run()]
+    return {each.what: each.why for each in found if each.why is not None}
+
+
+async def test_nothing_is_wrong(tmp_path: Path) -> None:
+    """Its own kinds only, also with a megabyte of input."""
+    assert {} == await findings(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("values", "what", "why"),
+    [
+        ({"UNKNOWN": "0"}, "an unknown verb is an error", "exit 0"),
+        ({"ANSWER": '{"ok": True}'}, "invoke with input that is no JSON", "all is well"),
+        ({"ANSWER": '{"ok": False}'}, "invoke as sink answers", 'no "error"'),
+        ({"ANSWER": '{"ok": 1}'}, "it takes a megabyte", "not true or false"),
+        ({"ANSWER": "[]"}, "validate answers", "no JSON object"),
+    ],
+)
+async def test_what_is_wrong(tmp_path: Path, values: dict[str, str], what: str, why: str) -> None:
+    """Each check can fail, and says why."""
+    found = await findings(tmp_path, **values)
+    said = next((text for name, text in found.items() if name.startswith(what)), "")
+
+    assert why.replace("no JSON object", "not a JSON object") in said
+
+
+async def test_input_that_nobody_reads_is_no_fault(tmp_path: Path) -> None:
+    """A plugin that needs no message may leave it lying there."""
+    found = await findings(tmp_path, READS="False")
+
+    assert {"invoke with input that is no JSON ends with a no, or at least ends"} == set(found)
+
+
+async def test_a_configuration_that_was_given_must_work(tmp_path: Path) -> None:
+    """With one, a clean no is a fault too."""
+    found = await findings(tmp_path, {"a": 1}, ANSWER='{"ok": False, "error": "no a"}')
+
+    assert "no a" in found["validate answers about a configuration"]
+    assert "no a" in found["invoke as sink answers"]
