@@ -13,6 +13,7 @@ import pytest
 
 from tests.e2e.home import Home
 from tests.plugins.scripts import bash
+from tests.support.daemon import daemon
 from tests.support.house import ROOT
 from tests.support.http_server import StrictServer, serving
 from tests.support.patience import until
@@ -76,7 +77,7 @@ def written(
         config = f'{{ path = "{folder}/{language}.stopped", stop = "{stop}" }}'
         blocked = hook("preflight", f"notebook-{language}", config)
         home.agent(f"{language}-blocked", ONCE + blocked, f"touch {folder}/ran")
-    with home.daemon():
+    with daemon(home.path, env=home.env):
         until(lambda: len(home.rows("SELECT id FROM attempts")) == 9, what="nine runs", seconds=50)
         until(home.settled, what="all to be told", seconds=50)
     yield {
@@ -151,7 +152,7 @@ def misused(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
             if place == "on_failure":
                 script = "yes 'a long line of output' | head -n 3000 >&2; exit 1"
             home.agent(f"{name}-{place}", ONCE + table, script)
-    with home.daemon():
+    with daemon(home.path, env=home.env):
         tried = (
             "SELECT DISTINCT e.agent FROM sends s JOIN deliveries d ON d.id = s.delivery_id"
             " JOIN events e ON e.seq = d.event_seq WHERE s.outcome IS NOT NULL"
@@ -227,7 +228,7 @@ def test_a_sink_sees_all_of_the_output_and_the_temporary_folder(tmp_path: Path) 
     bash(tmp_path / "plugins", text, "late")
     script = 'seq 1 2000; echo made > "$AGENT_TMPDIR/left"'
     home.agent("disk", ONCE + '[[on_success]]\nplugin = "late"\n', script)
-    with home.daemon():
+    with daemon(home.path, env=home.env):
         until(lambda: home.values("SELECT 1 FROM sends WHERE outcome = 'retry'"), what="a refusal")
         go.touch()
         until((tmp_path / "left").exists, what="the sink", seconds=40)
