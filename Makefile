@@ -28,6 +28,7 @@ help:
 	@echo 'make cover   run all tests and show which branches none of them takes'
 	@echo 'make bench   measure, and print the table'
 	@echo 'make fmt     put the code in its form'
+	@echo 'make docs    write docs/drivers.md anew, from the drivers'
 	@echo 'make lock    resolve requirements/*.txt anew  (make lock ARGS=--upgrade)'
 	@echo 'make venv    only set up the development environment'
 	@echo 'make clean   remove everything that these made'
@@ -47,8 +48,8 @@ crash: venv
 	$(RUN) -m pytest -n $(WORKERS) --maxprocesses 8 $(SEEDED) --times 10 tests/crash/test_random_kills.py
 	$(RUN) -m pytest -n $(WORKERS) --maxprocesses 8 $(SEEDED) --times 40 tests/rules/test_the_laws_hold.py
 
-.PHONY: check check-format check-lint check-layers check-types
-check: check-format check-lint check-layers check-types
+.PHONY: check check-format check-lint check-layers check-types check-docs
+check: check-format check-lint check-layers check-types check-docs
 
 check-format: venv
 	$(RUN) -m ruff format --check
@@ -61,6 +62,9 @@ check-layers: venv
 
 check-types: venv
 	$(RUN) -m mypy --strict
+
+check-docs: venv
+	$(RUN) scripts/docs.py --check
 
 .PHONY: cover
 cover: venv
@@ -78,6 +82,10 @@ bench: venv
 fmt: venv
 	$(RUN) -m ruff format
 	$(RUN) -m ruff check --fix-only
+
+.PHONY: docs
+docs: venv
+	$(RUN) scripts/docs.py
 
 .PHONY: lock
 lock:
