@@ -45,7 +45,7 @@ Keys marked *secret* show up in no message, log or record.
 
 | Outcome | What dotagent does |
 |---|---|
-| `retry` | tries again: when the service says, else after 2 s to 15 min; in the end, a dead letter |
+| `retry` | tries again when the service says, else after 2 s to 15 min; at last a dead letter |
 | `unknown` | tries again, and marks the message: it may have arrived already |
 | `reject_message` | sends a plainer rendering once; then it is a dead letter |
 | `reject_destination` | parks the channel, announces it on another, and looks again once a day |
