@@ -24,11 +24,13 @@ WIDTH = 160
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Story:
-    """What there is to say of one schedule: by the event that says it best."""
+    """What there is to say of one schedule: by the event that says it best. ``past``: that it
+    failed and is well again."""
 
     event: Event
     text: str
     count: int
+    past: bool = False
 
 
 def together(
@@ -41,9 +43,10 @@ def together(
     if not others:
         return _of_one(lead, first, why, now, zone)
     count = f"{len(events)} messages in one ({why})"
-    line = f"{count}: {shorten(first.text, WIDTH)} — {when(first.event.at, now, zone)}"
+    line = f"{count}: {shorten(first.text, WIDTH)} — {when(_minute(first.event), now, zone)}"
     lines = [
-        f"{clock(each.event.at, now, zone)} {shorten(each.text, WIDTH)}" for each in others[:LINES]
+        f"{clock(_minute(each.event), now, zone)} {shorten(each.text, WIDTH)}"
+        for each in others[:LINES]
     ]
     if len(others) > LINES:
         lines.append(f"… and {len(others) - LINES} more; all of them: dotagent inbox")
@@ -68,9 +71,9 @@ def _rank(story: _Story, lead: Event) -> tuple[bool, int, int]:
 def _of_one(lead: Message, story: _Story, why: Why, now: int, zone: tzinfo) -> Message:
     """All of it is about one schedule: the output that belongs to it stays."""
     line = story.text
-    if why not in (Why.OVERTAKEN, Why.COLLAPSE):
+    if why is not Why.COLLAPSE and not story.past:
         more = "an earlier message" if story.count == 2 else f"{story.count - 1} earlier messages"
-        line = f"{line} — {when(story.event.at, now, zone)}, with {more} ({why})"
+        line = f"{line} — {when(_minute(story.event), now, zone)}, with {more} ({why})"
     tail = lead.tail if story.event.kind is not Kind.RECOVERED else ""
     return replace(lead, line=line, tail=tail, legacy=f"{line}\n{tail}" if tail else line)
 
@@ -89,13 +92,19 @@ def _story(events: Sequence[Event], zone: tzinfo) -> _Story:
     failed = {each.outage_id for each in events if each.kind in FAILURES}
     news = [each for each in events if each.kind not in FAILURES or each.outage_id not in recovered]
     best = max(news, key=lambda each: (gravity(each.kind), each.seq))
-    if best.kind is Kind.RECOVERED and best.outage_id in failed:
+    past = best.kind is Kind.RECOVERED and best.outage_id in failed
+    if past:
         text = _past(best, len(recovered & failed), zone)
     elif best.kind is Kind.SUCCESS and len(events) > 1:
         text = f"{best.agent}/{best.schedule_id}: ok {len(events)} times"
     else:
         text = line_of(best, zone)
-    return _Story(event=best, text=text, count=len(events))
+    return _Story(event=best, text=text, count=len(events), past=past)
+
+
+def _minute(event: Event) -> int:
+    """When it was: what is told later needs no seconds."""
+    return event.at - event.at % 60_000
 
 
 def _past(event: Event, outages: int, zone: tzinfo) -> str:
@@ -107,6 +116,7 @@ def _past(event: Event, outages: int, zone: tzinfo) -> str:
     before = "" if outages < 2 else f"; the last of {outages} outages"
     return (
         f"{event.agent}/{event.schedule_id}: {failed} since"
-        f" {clock(facts['since'], event.at, zone)}, recovered {clock(event.at, event.at, zone)}"
+        f" {clock(facts['since'] // 60_000 * 60_000, event.at, zone)},"
+        f" recovered {clock(_minute(event), event.at, zone)}"
         f"{runs} on host {facts['host']}{before}"
     )

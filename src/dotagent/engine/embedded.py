@@ -17,6 +17,7 @@ from typing import Any
 
 from dotagent.core.config import Config
 from dotagent.core.errors import HomeError, StoreBusy
+from dotagent.core.share import SENDS_AT_ONCE
 from dotagent.core.targets import PLUGIN
 from dotagent.engine.asked import Asked
 from dotagent.engine.recorder import Recorder
@@ -35,7 +36,6 @@ from dotagent.store.database import Reader, Tx
 from dotagent.store.outbox import Claim
 from dotagent.system.home import keep_reserve
 
-SENDS_AT_ONCE = 256
 LOOK_AGAIN_MS = 1_000
 FULL_MS = 5_000
 """When to look whether a full disk has room again."""

@@ -7,7 +7,6 @@ resolved secret leaves this room but inside the parcel.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,13 +15,12 @@ from dotagent.core import template
 from dotagent.core.errors import DotagentError, StoreCorrupt
 from dotagent.core.manifest import Manifest
 from dotagent.core.model import Message, Outcome, RejectMessage, Retry, Sent, Skipped, Unknown
-from dotagent.core.render import doubted, render
 from dotagent.core.targets import PLUGIN, Target, fingerprint, of_manifest
-from dotagent.core.together import together
 from dotagent.ports import Parcel
 from dotagent.steps import plugin_call
 from dotagent.steps.catalogue import Catalogue
 from dotagent.steps.faults import fault
+from dotagent.steps.message import message_of
 from dotagent.steps.mirror import MIRRORED, mirror
 from dotagent.steps.parts import Parts
 from dotagent.steps.secrecy import resolved, secret_values
@@ -107,8 +105,9 @@ async def _try(parts: Parts, catalogue: Catalogue, claim: Claim) -> _Try:
     if isinstance(target, str):
         outcome: Outcome = Skipped(why=f"notifier removed: {target}")
         return _Try(outcome=outcome, address=claim.fingerprint, gone=target)
+    plain = message_of(parts.reader, parts.home_id, parts.actor.zone, claim)
     own_words = target.template if not claim.others else None  # a template is about one event
-    message, remark = template.apply(_message(parts, claim), own_words, parts.actor.zone)
+    message, remark = template.apply(plain, own_words, parts.actor.zone)
     await parts.vault.arrived(names_in([target.settings, target.proxy]))
     settings, secrets = resolved(parts, target.settings)
     address = address_of(parts, target, settings)
@@ -212,33 +211,6 @@ def _target(parts: Parts, manifest: Manifest | None, claim: Claim) -> Target | s
         if target.key == claim.notifier:
             return target
     return f"“{claim.name}” is no longer in {where}"
-
-
-def _message(parts: Parts, claim: Claim) -> Message:
-    event, stdout, stderr = look.event(parts.reader, claim.event_seq)
-    zone = parts.actor.zone
-    message = render(
-        event,
-        key=f"{parts.home_id}-{_key(claim)}",
-        zone=zone,
-        stdout=stdout,
-        stderr=stderr,
-        doubtful=claim.may_repeat and not claim.others,
-    )
-    if claim.why is None:
-        return message
-    seqs = [claim.event_seq, *(each.event_seq for each in claim.others)]
-    folded = together(message, event, look.events(parts.reader, seqs), claim.why, zone)
-    return doubted(folded) if claim.may_repeat else folded
-
-
-def _key(claim: Claim) -> str:
-    """The same as long as exactly the same deliveries go as one: a receiver that drops what it has
-    seen must not drop what joined it since."""
-    if not claim.others:
-        return str(claim.delivery_id)
-    ids = ",".join(str(each) for each in sorted(claim.ids))
-    return f"{claim.delivery_id}-{hashlib.sha256(ids.encode()).hexdigest()[:8]}"
 
 
 def address_of(parts: Parts, target: Target, settings: Mapping[str, Any]) -> str:
