@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,8 @@ def test_retry_sends_a_dead_letter_again(home: Path, holder: str) -> None:
     assert 1 == len(server.accepted)
     assert ("rejected", "sent", number) == (old["state"], new["state"], new["resend_of"])
     assert (0, "There is nothing to send again.\n") == (nothing.returncode, nothing.stdout)
+    assert "could not be delivered" not in run(home, "deliveries").stdout
+    assert [] == listed(home, "--dead")
 
 
 def test_retry_that_fails_says_so(home: Path) -> None:
@@ -139,6 +142,34 @@ def test_cancel_drops_what_waits(home: Path, holder: str) -> None:
     assert "phone (ntfy): success cancelled" in first.stdout
     assert "old news" in first.stdout
     assert "it can't be cancelled" in second.stderr
+    assert [] == server.accepted
+    record = (home / "state/audit.jsonl").read_text(encoding="utf-8").splitlines()
+    (cancelled,) = [line for line in record if "delivery_cancelled" in line]
+    event = json.loads(cancelled)["event"]
+    assert ("a", "daily", int(number), "phone", "cancelled: old news") == (
+        event["agent"],
+        event["schedule"],
+        event["delivery"],
+        event["notifier"],
+        event["reason"],
+    )
+
+
+def test_held_by_quiet_hours(home: Path) -> None:
+    """What waits for the end of quiet hours is listed with the reason and until when."""
+    hour = datetime.now(UTC).hour
+    quiet = (
+        f'quiet_hours = {{ from = "{(hour - 1) % 24:02}:00", to = "{(hour + 2) % 24:02}:00" }}\n'
+    )
+    with serving(StrictServer()) as server:
+        write_agent(home, "a", DAILY + ntfy(server.url) + quiet)
+        run(home, "run-now", "a")
+        shown = run(home, "deliveries", "--held")
+        (held,) = listed(home, "--held")
+
+    assert "phone (ntfy): success waits until " in shown.stdout
+    assert "(quiet hours)" in shown.stdout
+    assert ("pending", "quiet hours") == (held["state"], held["reason"])
     assert [] == server.accepted
 
 

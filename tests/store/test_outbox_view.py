@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from dotagent.core.model import DeliveryState, Retry
+from dotagent.core.manifest_notifier import QuietHours
+from dotagent.core.model import DeliveryState, RejectMessage, Retry
 from dotagent.store import outbox_view
-from dotagent.store.outbox_view import Delivery
+from dotagent.store.outbox_view import DEAD, Delivery
 from dotagent.store.reading import Reader, connect_reader
 from tests.support.home import Past, daily, route
 
@@ -84,3 +85,33 @@ def test_states_select(past: Past, reader: Reader) -> None:
     assert 1 == outbox_view.count(reader, ())
     assert 0 == outbox_view.count(reader, outbox_view.DEAD)
     assert [] == outbox_view.latest(reader, outbox_view.WAITING, 10)
+
+
+def test_held_and_folded(past: Past, reader: Reader) -> None:
+    """What quiet hours hold is found by that; what went as one message says so, for each."""
+    quiet = QuietHours(from_minute=8 * 60, to_minute=10 * 60)
+    past.agent("disk", {"daily": daily("08:30")}, routes=[route("phone", quiet_hours=quiet)])
+    past.fail("08:30")
+    past.succeed("08:35")
+    held = outbox_view.latest(reader, (), 10, held_at=past.now)
+    assert {("quiet hours", past.now - 35 * MINUTE_MS + 120 * MINUTE_MS)} == {
+        (each.reason, each.hold_until) for each in held
+    }
+    assert len(held) == outbox_view.count(reader, (), held_at=past.now)
+    past.go("10:00")
+    past.send()
+
+    assert 0 == outbox_view.count(reader, (), held_at=past.now)
+    assert {"in one message with 2 others: quiet hours"} == {each.folded for each in all_of(reader)}
+
+
+def test_sent_again_is_no_longer_dead(past: Past, reader: Reader) -> None:
+    """A dead letter that a person sent again is not counted nor listed among the dead: the later
+    message stands for it."""
+    past.succeed("08:30")
+    past.send({"phone": RejectMessage(why="400")})
+    assert (1, 1) == (outbox_view.count(reader, DEAD), len(outbox_view.latest(reader, DEAD, 9)))
+    past.send_again("phone")
+
+    assert (0, []) == (outbox_view.count(reader, DEAD), outbox_view.latest(reader, DEAD, 9))
+    assert ["rejected", "sent"] == [each.state for each in all_of(reader)]

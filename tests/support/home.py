@@ -13,6 +13,7 @@ from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
 from dotagent.core.decide import Codes, Judgement, judge
+from dotagent.core.manifest_notifier import QuietHours
 from dotagent.core.model import (
     AttemptKind,
     Ended,
@@ -63,7 +64,11 @@ def daily(time: str) -> When:
 
 
 def route(
-    name: str, driver: str = "", events: Sequence[str] = (), remind: Sequence[int] = ()
+    name: str,
+    driver: str = "",
+    events: Sequence[str] = (),
+    remind: Sequence[int] = (),
+    quiet_hours: QuietHours | None = None,
 ) -> RouteRow:
     """A notifier called ``name``, with a destination of its own."""
     driver = driver or name
@@ -75,6 +80,7 @@ def route(
         remind=list(remind),
         fingerprint=f"{driver}-{name}",
         pace=Pace(),
+        quiet_hours=quiet_hours,
     )
 
 

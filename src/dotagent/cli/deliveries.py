@@ -57,10 +57,13 @@ def command() -> None:
 @command.command("list")
 @click.option("--dead", is_flag=True, help="Those that could not be delivered.")
 @click.option("--waiting", is_flag=True, help="Those that are still on their way.")
-@click.option("--suppressed", is_flag=True, help="Those that were held back, and why.")
+@click.option("--held", is_flag=True, help="Those that wait for the end of quiet hours.")
+@click.option("--suppressed", is_flag=True, help="Those that were not sent on purpose, and why.")
 @click.option("--limit", type=click.IntRange(1), default=LIMIT, show_default=True, metavar="N")
 @click.option("--json", "as_json", is_flag=True)
-def list_(dead: bool, waiting: bool, suppressed: bool, limit: int, as_json: bool) -> int:
+def list_(
+    dead: bool, waiting: bool, held: bool, suppressed: bool, limit: int, as_json: bool
+) -> int:
     """Show the latest messages, the newest last."""
     states = [*(DEAD if dead else ()), *(WAITING if waiting else ())]
     states += [DeliveryState.SUPPRESSED] if suppressed else []
@@ -69,8 +72,10 @@ def list_(dead: bool, waiting: bool, suppressed: bool, limit: int, as_json: bool
         click.echo("[]" if as_json else "There are no messages yet.")
         return 0
     try:
-        found = outbox_view.latest(reader, states, limit)
-        in_all, lost = outbox_view.count(reader, states), outbox_view.count(reader, DEAD)
+        held_at = now() if held else None
+        found = outbox_view.latest(reader, states, limit, held_at=held_at)
+        in_all = outbox_view.count(reader, states, held_at=held_at)
+        lost = outbox_view.count(reader, DEAD)
     finally:
         reader.close()
     if as_json:
@@ -78,7 +83,9 @@ def list_(dead: bool, waiting: bool, suppressed: bool, limit: int, as_json: bool
         return 0
     _print(found)
     if not found:
-        click.echo("There are no such messages." if states else "There are no messages yet.")
+        click.echo(
+            "There are no such messages." if states or held else "There are no messages yet."
+        )
     elif in_all > len(found):
         click.echo(f"{in_all - len(found)} older not shown; --limit N shows more.")
     if lost and not (waiting and not dead):

@@ -49,7 +49,8 @@ def _state(delivery: Delivery, now: int, zone: tzinfo) -> str:
 def _details(delivery: Delivery) -> str:
     tries = "" if delivery.tries < 2 else f", {delivery.tries} tries"
     if delivery.state is DeliveryState.SENT:
-        return f" after {human(delivery.took_ms or 0)}{tries}"
+        folded = f" ({delivery.folded})" if delivery.folded else ""
+        return f" after {human(delivery.took_ms or 0)}{tries}{folded}"
     why = delivery.parked_why or delivery.reason or delivery.tried_why
     return f"{tries} ({plain(why)})" if why else tries
 
@@ -121,4 +122,6 @@ def data(delivery: Delivery) -> dict[str, Any]:
         "last_failure": delivery.tried_why,
         "may_repeat": delivery.doubtful,
         "resend_of": delivery.resend_of,
+        "held_until": delivery.hold_until or None,
+        "folded": delivery.folded,
     }

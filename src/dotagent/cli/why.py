@@ -9,7 +9,7 @@ With ``--json``, one object. Instants are ISO 8601 in local time; what is not kn
 * ``attempts``: ``id``, ``number``, ``kind`` (``window``, ``manual``), ``started``, ``ended``,
   ``duration_ms``, ``verdict``, ``words``, ``said``, ``output`` (its last lines)
 * ``events``: ``seq``, ``kind``, ``severity``, ``at``, ``line``, and ``deliveries``: ``id``,
-  ``channel``, ``driver``, ``state``, ``reason``, ``ended``, ``next_try``, and ``sends``:
+  ``channel``, ``driver``, ``state``, ``reason``, ``folded``, ``ended``, ``next_try``, ``sends``:
   ``number``, ``started``, ``ended``, ``outcome``, ``why``, ``may_repeat``
 * ``outage``: null, or ``opened``, ``failures``, ``lost_runs``, ``closed``, ``closed_by``,
   ``acknowledged``, ``acknowledged_why``; ``silenced``: silences that hold: ``id``, ``until``,

@@ -102,6 +102,7 @@ def _telling(seen: Look, told: Telling) -> dict[str, Any]:
         "driver": told.driver,
         "state": told.state.value,
         "reason": one_line(told.reason),
+        "folded": told.folded,
         "ended": seen.iso(told.ended_at),
         "next_try": seen.iso(told.next_at),
         "sends": [

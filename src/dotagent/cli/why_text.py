@@ -150,8 +150,7 @@ class _Evidence:
     def _telling(self, told: Telling) -> Entry:
         ended = "" if told.ended_at is None else f" {self.at(told.ended_at)}"
         bits = [f"{told.state.value}{ended}"]
-        if told.reason:
-            bits.append(one_line(told.reason))
+        bits += [one_line(each) for each in (told.reason, told.folded) if each]
         if told.next_at is not None and told.next_at > self.seen.now:
             bits.append(f"next try {self.at(told.next_at)}")
         if len(told.sends) > 1 or (told.sends and told.state is not DeliveryState.SENT):

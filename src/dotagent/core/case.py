@@ -99,6 +99,8 @@ class Telling:
     ended_at: int | None
     next_at: int | None
     sends: tuple[Sending, ...] = ()
+    folded: str = ""
+    """With how many others it is one message, and why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

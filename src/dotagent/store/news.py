@@ -79,6 +79,7 @@ def _telling(reader: Reader, row: Row) -> Telling:
         driver=row["driver"],
         state=state,
         reason=row["because"],
+        folded=row["folded"],
         ended_at=row["ended_at"],
         next_at=row["next_at"] if state is DeliveryState.PENDING and row["next_at"] else None,
         sends=tuple(

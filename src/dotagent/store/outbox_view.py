@@ -20,7 +20,8 @@ WAITING = (DeliveryState.PENDING, DeliveryState.SENDING)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """One delivery. ``name``: the channel, as people call it. ``free_at``: when it may go, at the
-    earliest; None unless it waits. ``tried_why``: what came of the last try, if it did not go."""
+    earliest; None unless it waits. ``tried_why``: what came of the last try, if it did not go.
+    ``folded``: with how many others it is one message, and why."""
 
     id: int
     event_seq: int
@@ -41,6 +42,8 @@ class Delivery:
     parked_why: str | None
     doubtful: bool
     resend_of: int | None
+    hold_until: int
+    folded: str
 
     @property
     def took_ms(self) -> int | None:
@@ -86,18 +89,33 @@ def of_ids(reader: Reader, ids: Sequence[int]) -> list[Delivery]:
     return [_delivery(row) for row in reader.execute(f"{_ALL} WHERE d.id IN ({wanted})")]
 
 
-def latest(reader: Reader, states: Sequence[DeliveryState], limit: int) -> list[Delivery]:
-    """The latest ``limit`` deliveries in any of ``states`` (none: in any state), oldest first."""
-    wanted = ",".join(f"'{state}'" for state in states or DeliveryState)
-    sql = f"{_ALL} WHERE d.state IN ({wanted}) ORDER BY d.id DESC LIMIT ?"
+def latest(
+    reader: Reader, states: Sequence[DeliveryState], limit: int, *, held_at: int | None = None
+) -> list[Delivery]:
+    """The latest ``limit`` deliveries in any of ``states`` (none: in any state), oldest first; with
+    ``held_at`` those that quiet hours hold then."""
+    where = _among(states, held_at)
+    sql = f"{_ALL} WHERE {where} ORDER BY d.id DESC LIMIT ?"
     return [_delivery(row) for row in reader.execute(sql, (limit,))][::-1]
 
 
-def count(reader: Reader, states: Sequence[DeliveryState]) -> int:
-    """How many deliveries are in any of ``states`` (none: in any state)."""
-    wanted = ",".join(f"'{state}'" for state in states or DeliveryState)
-    found = reader.execute(f"SELECT count(*) FROM deliveries WHERE state IN ({wanted})")
+def count(reader: Reader, states: Sequence[DeliveryState], *, held_at: int | None = None) -> int:
+    """How many deliveries that are."""
+    where = _among(states, held_at)
+    found = reader.execute(f"SELECT count(*) FROM deliveries d WHERE {where}")
     return int(found.fetchone()[0])
+
+
+def _among(states: Sequence[DeliveryState], held_at: int | None) -> str:
+    """A dead letter that was sent again is no longer one of the dead: the later one stands for
+    it."""
+    if held_at is not None:
+        return f"d.state = 'pending' AND d.hold_until > {held_at}"
+    if not states:
+        return "true"
+    dead, wanted = (", ".join(f"'{each}'" for each in some) for some in (DEAD, states))
+    again = "EXISTS (SELECT 1 FROM deliveries r WHERE r.resend_of = d.id)"
+    return f"d.state IN ({wanted}) AND NOT (d.state IN ({dead}) AND {again})"
 
 
 def sends(reader: Reader, delivery_id: int) -> list[Send]:
@@ -151,4 +169,6 @@ def _delivery(row: Row) -> Delivery:
         parked_why=row["parked_why"] if row["parked_at"] is not None else None,
         doubtful=bool(row["doubtful"]),
         resend_of=row["resend_of"],
+        hold_until=row["hold_until"],
+        folded=row["folded"],
     )
