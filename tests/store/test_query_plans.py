@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from dotagent.core.model import Exited, Kind, RejectDestination, Retry, Skipped
+from dotagent.core.manifest_notifier import QuietHours
+from dotagent.core.model import Exited, Kind, RejectDestination, RejectMessage, Retry, Skipped
 from dotagent.store import database, outbox_view, plan, requests, resend, windows
 from dotagent.store.actor import Actor
 from dotagent.store.database import Store
 from dotagent.store.look import last_receipt
-from tests.core.walls import HOUR_MS, MINUTE_MS
+from tests.core.walls import DAY_MS, HOUR_MS, MINUTE_MS
 from tests.store.builder import EIGHT, SEEN, Home, agent, route, schedule
 from tests.store.builder import database as database_in
 
@@ -133,8 +134,50 @@ async def live(home: Home) -> None:
     await home.pause(home.now + HOUR_MS, "s")
     await home.plan(home.now + 5 * HOUR_MS)
     await home.write(plan.next_look)
+    await fold(home)
     await home.adopt()
     await home.wakes()
+
+
+async def fold(home: Home) -> None:
+    """Hold, release, fold, limit, fall apart, cancel."""
+    night = QuietHours(from_minute=0, to_minute=23 * 60)
+    routes = [
+        route(quiet_hours=night, collapse=True, rate_limit_ms=HOUR_MS),
+        route("m", "f2", rate_limit_ms=HOUR_MS),
+    ]
+    names = [f"x{n}" for n in range(25)]
+    await home.adopt(*(agent(name, routes=routes) for name in names))
+    home.now += DAY_MS - home.now % DAY_MS
+    for kind in (Kind.ATTEMPT_FAILED, Kind.SUCCESS, Kind.GIVEN_UP, Kind.SUCCESS):
+        for name in names:
+            await home.tell(kind, name)
+        for claim in await home.claim():
+            outcome = RejectMessage(why="400") if claim.others else Retry(why="503")
+            await home.answer(claim, outcome, room=8)
+        home.now += HOUR_MS
+    await home.send_all()
+    await home.tell(Kind.SUCCESS, names[0])
+    last = home.value("SELECT max(id) FROM deliveries WHERE state = 'pending'")
+    await home.write(lambda tx: resend.cancel(tx, home.actor, home.now, [last], "old"))
+
+
+async def test_after_a_crash(home: Traced) -> None:
+    """What was cut short together finds itself together again by an index."""
+    night = QuietHours(from_minute=0, to_minute=23 * 60)
+    await home.adopt(agent(routes=[route(quiet_hours=night)]))
+    await home.tell(Kind.SUCCESS)
+    await home.tell(Kind.SUCCESS)
+    home.now += DAY_MS
+    await home.claim()
+    await home.crash()
+    home.seen.clear()
+    await home.send_all()
+    with closing(home.store.read()) as reader:
+        long = [way for sql in sorted(home.seen) for way in long_ways(reader, sql)]
+
+    assert {2} == {row["tries"] for row in home.rows("SELECT tries FROM deliveries")}
+    assert [] == long
 
 
 async def test_no_statement_reads_a_whole_past(home: Traced) -> None:

@@ -153,8 +153,9 @@ def _as_before(tx: Tx, now: int, row: Row) -> tuple[list[Row], Why | None]:
     """Messages that a crash cut short together go together again, so that one repeat stays one."""
     unit = row["led_by"] or row["id"]
     mates = tx.all(
-        f"{ROWS} WHERE (d.id = ? OR d.led_by = ?) AND d.state = 'pending' AND d.suspect > 0"
-        " AND d.apart = 0 AND d.fingerprint = ? AND d.hold_until <= ? ORDER BY d.id",
+        f"{ROWS} WHERE d.id IN (SELECT ? UNION SELECT id FROM deliveries WHERE led_by = ?)"
+        " AND +d.state = 'pending' AND d.suspect > 0 AND d.apart = 0 AND d.fingerprint = ?"
+        " AND d.hold_until <= ? ORDER BY d.id",
         unit,
         unit,
         row["fingerprint"],

@@ -254,7 +254,7 @@ CREATE TABLE routing (
   quiet_hours TEXT NOT NULL DEFAULT 'null',   -- JSON of core/manifest_notifier.py
   rate_limit_ms INTEGER NOT NULL DEFAULT 0,
   collapse    INTEGER NOT NULL DEFAULT 0,
-  folds       INTEGER NOT NULL DEFAULT 1,     -- may get several messages as one (docs/adr/0010)
+  folds       INTEGER NOT NULL DEFAULT 1,     -- may get several messages as one (docs/adr/0009)
   fingerprint TEXT NOT NULL,
   position    INTEGER NOT NULL,        -- order in the file: deliveries are made in this order
   PRIMARY KEY (scope, notifier)
