@@ -8,13 +8,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 
-from bench import delivery, growth, startup
+from bench import delivery, dispatch, flood, growth, idle, startup
 from bench.table import Row, render
 
 MEASUREMENTS: dict[str, tuple[str, Callable[[], list[Row]]]] = {
     "startup": (startup.TITLE, startup.measure),
     "delivery": (delivery.TITLE, delivery.measure),
     "growth": (growth.TITLE, growth.measure),
+    "dispatch": (dispatch.TITLE, dispatch.measure),
+    "idle": (idle.TITLE, idle.measure),
+    "flood": (flood.TITLE, flood.measure),
 }
 
 

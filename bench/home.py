@@ -36,14 +36,16 @@ events = ["attempt_failed"]
 SENDS_AT_ONCE = 256
 
 
-def write(home: Path, names: Iterable[str], urls: Iterable[str]) -> None:
+def write(
+    home: Path, names: Iterable[str], urls: Iterable[str], *, manifest: str = MANIFEST
+) -> None:
     """One agent a name, each with a webhook for every url."""
     home.mkdir(mode=0o700, exist_ok=True)
     notifiers = "".join(WEBHOOK.format(url=url) for url in urls)
     for name in names:
         folder = home / "agents" / name
         folder.mkdir(parents=True)
-        (folder / "agent.toml").write_text(MANIFEST.format(name=name) + notifiers)
+        (folder / "agent.toml").write_text(manifest.replace("{name}", name) + notifiers)
 
 
 def plugin(home: Path, name: str, text: str) -> None:

@@ -13,7 +13,8 @@ from statistics import median, quantiles
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One thing measured, in milliseconds; ``ratio`` and bounds are multiples of the peer."""
+    """One thing measured, in milliseconds or in ``unit``; bounds are multiples of the peer where
+    there is one, and else of the unit."""
 
     name: str
     median_ms: float
@@ -24,15 +25,17 @@ class Row:
     ratio: float | None = None
     floor: float | None = None
     goal: float | None = None
+    unit: str = "ms"
 
     @property
     def verdict(self) -> str:
-        """How the ratio stands to what was wanted; empty for the peer itself."""
-        if self.ratio is None or self.floor is None or self.goal is None:
+        """How it stands to what was wanted; empty for the peer itself."""
+        if self.floor is None or self.goal is None:
             return ""
-        if self.ratio <= self.goal:
+        found = self.median_ms if self.ratio is None else self.ratio
+        if found <= self.goal:
             return "goal reached"
-        return "floor holds" if self.ratio <= self.floor else "OVER THE FLOOR"
+        return "floor holds" if found <= self.floor else "OVER THE FLOOR"
 
 
 def row(
@@ -42,8 +45,10 @@ def row(
     peer: Sequence[float] = (),
     floor: float | None = None,
     goal: float | None = None,
+    unit: str = "ms",
 ) -> Row:
-    """Sum up ``samples`` (ms, one a round), against the ``peer``'s of the same rounds, if any."""
+    """Sum up ``samples`` (in ``unit``, one a round), against the ``peer``'s of the same rounds, if
+    there is one."""
     low, _, high = quantiles(samples, n=4)
     ratios = [own / other for own, other in zip(samples, peer, strict=True)] if peer else []
     return Row(
@@ -54,6 +59,7 @@ def row(
         ratio=median(ratios) if ratios else None,
         floor=floor,
         goal=goal,
+        unit=unit,
     )
 
 
@@ -63,11 +69,11 @@ def render(title: str, rows: Sequence[Row]) -> str:
     body = [
         [
             row.name,
-            _ms(row.median_ms) + " ms",
+            f"{_ms(row.median_ms)} {row.unit}".rstrip(),
             f"{_ms(row.low_ms)} to {_ms(row.high_ms)}",
             _times(row.ratio, 2),
-            _times(row.floor, 1),
-            _times(row.goal, 1),
+            _bound(row, row.floor),
+            _bound(row, row.goal),
             row.verdict,
         ]
         for row in rows
@@ -92,3 +98,9 @@ def _times(value: float | None, digits: int) -> str:
 def _ms(value: float) -> str:
     """Two digits of what is short: a message takes less than a millisecond."""
     return f"{value:.2f}" if value < 10 else f"{value:.1f}"
+
+
+def _bound(row: Row, value: float | None) -> str:
+    if row.ratio is not None or value is None:
+        return _times(value, 1)
+    return f"{value:g} {row.unit}".rstrip()

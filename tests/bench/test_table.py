@@ -26,6 +26,20 @@ def test_a_ratio_is_judged(ratio: float, verdict: str) -> None:
     assert verdict == judged.verdict
 
 
+@pytest.mark.parametrize(
+    ("middle", "verdict"), [(45, "goal reached"), (60, "floor holds"), (60.5, "OVER THE FLOOR")]
+)
+def test_what_has_no_peer_is_judged_by_itself(middle: float, verdict: str) -> None:
+    """A bound in megabytes is one of megabytes."""
+    summed = row("memory", [middle] * 5, unit="MB", floor=60, goal=45)
+    text = render("Idle", [summed])
+
+    assert verdict == summed.verdict
+    assert "MB" in text
+    assert "60 MB  45 MB" in text
+    assert " x" not in text
+
+
 def test_a_table_reads_in_columns() -> None:
     """Names stand left, numbers right, and the peer has no ratio."""
     peer = row("python -c pass", [10, 10, 12, 14])

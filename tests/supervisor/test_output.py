@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import stat
 import time
@@ -58,44 +57,22 @@ async def test_binary_output_is_kept_raw_and_shown_lossily(field: Field) -> None
     assert b"ok \xff\xfe \0 end\n" in field.log.read_bytes()
 
 
-async def test_flood_is_bounded_and_stalls_nobody(field: Field) -> None:
-    """200 MB of output: a bounded tail, a bounded log that says what was dropped, a living loop."""
-    gc.collect()
-    before = resident()
-    child = await field.start(
-        "yes 0123456789012345678901234567890123456789 | head -c 200000000; echo; echo end",
+async def test_flood_is_bounded(field: Field) -> None:
+    """Much output: a bounded tail, a bounded log that says what was dropped. (A gigabyte, with the
+    daemon's memory and its loop: tests/engine/test_scale.py.)"""
+    ended = await field.run(
+        "yes 0123456789012345678901234567890123456789 | head -c 20000000; echo; echo end",
         log_max_bytes=1_000_000,
     )
-    stall, peak = await watch_loop(asyncio.ensure_future(child.wait()))
-    ended = await child.wait()
 
     assert Exited(code=0) == ended.exit
     assert ended.stdout.text.endswith("\nend")
     assert 500 == len(ended.stdout.text.split("\n"))
-    assert 4_878_050 - 499 == ended.stdout.dropped + 1
-    assert peak - before < 10_000_000
-    assert stall < 0.5  # the machine may be busy; `make bench` measures the real one
+    assert 487_806 - 499 == ended.stdout.dropped + 1
     log = field.log.read_bytes()
     assert b"\n--- limit of 1,000,000 bytes reached, the rest is dropped ---\n" in log
-    assert log.endswith(b"\n--- 199,000,005 bytes were dropped here ---\n")
+    assert log.endswith(b"\n--- 19,000,005 bytes were dropped here ---\n")
     assert len(log) < 1_000_200
-
-
-def resident() -> int:
-    """Bytes of memory that this process has."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
-
-
-async def watch_loop(until: asyncio.Future[object]) -> tuple[float, int]:
-    """The longest turn of the loop, and the most memory, until ``until`` is done."""
-    longest, last, peak, turn = 0.0, time.monotonic(), 0, 0
-    while not until.done():
-        await asyncio.sleep(0)
-        now = time.monotonic()
-        longest, last, turn = max(longest, now - last), now, turn + 1
-        if turn % 100 == 0:
-            peak = max(peak, resident())
-    return longest, peak
 
 
 async def test_endless_line_is_bounded(field: Field) -> None:
