@@ -16,6 +16,7 @@ from dotagent.core.targets import Target
 from dotagent.drivers.kit import registry
 from dotagent.drivers.kit.sender import Kit
 from dotagent.engine.recorder import Recorder
+from dotagent.ports import Sender
 from dotagent.steps.catalogue import Catalogue
 from dotagent.steps.deliver import address_of, deliver
 from dotagent.steps.parts import Parts
@@ -105,8 +106,9 @@ async def office(
     *targets: Target,
     secrets: Mapping[str, str] | None = None,
     env: Mapping[str, str] | None = None,
+    sender: Sender | None = None,
 ) -> AsyncIterator[Office]:
-    """A home with these notifiers, and the daemon's own sender."""
+    """A home with these notifiers, and the daemon's own sender where no other is given."""
     paths = Paths(str(folder))
     Path(paths.database).parent.mkdir(parents=True)
     home = await Home.open(paths.database, NOW)
@@ -121,7 +123,7 @@ async def office(
             reader=reader,
             spawner=RealSpawner(watch),
             speak=no_helper,
-            sender=kit,
+            sender=sender or kit,
             driver=registry.load,
             actor=home.actor,
             home_id=home_id,

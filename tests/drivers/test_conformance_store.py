@@ -22,11 +22,14 @@ from tests.drivers.test_conformance import (
     HTTP,
     SCRIPTS,
     SOON_MS,
+    STAGE_MS,
     every_log,
     every_served,
+    every_staged,
     file_of,
     service,
     settings_of,
+    stages,
 )
 from tests.drivers.test_discord import DiscordServer
 from tests.drivers.test_pushover import PushoverServer, over_quota
@@ -120,6 +123,34 @@ async def test_secret_is_kept_nowhere(
     assert "does not accept messages" in told
     assert "does not accept messages" in kept
     assert CANARY not in kept + told + caplog.text + "".join(capfd.readouterr())
+
+
+@every_staged
+@pytest.mark.parametrize("name", ["well", "hangs", "refuses", "gone"])
+async def test_secret_of_a_stage_is_kept_nowhere(
+    driver: Driver, name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The same for what speaks anything but HTTP, in all surroundings it may meet."""
+    async with stages(driver)[name](CANARY) as stage, SlackServer() as other:
+        more = {"timeout_ms": STAGE_MS[name], "ca_file": stage.parcel.get("ca_file")}
+        target = subject(driver, named(stage.settings), **more)
+        async with office(
+            tmp_path / "home",
+            target,
+            witness(other),
+            secrets={"SECRET": CANARY},
+            sender=stage.kit,
+        ) as post:
+            with every_log(caplog):
+                for _ in range(3):
+                    await post.tell()
+                    await post.send()
+                    post.home.now += DAY_MS + 1
+            kept = await post.written()
+
+    told = "".join(request.body.decode() for request in other.requests)
+    assert len(post.of(target.key)) >= 3
+    assert CANARY not in kept + told + caplog.text
 
 
 # --------------------------------------------------------------------------------------- references
