@@ -42,6 +42,14 @@ class Case:
     agent: str = ""
     folder: str = "."
     mode: int = 0o700
+    toml: str = ""
+    codes: str = ""
+
+
+UNMET = Case("true", "exit 0, but", FAILED, toml='[expect]\noutput = "nonempty"\n')
+CODES = "success_codes = [0]\nwarn_codes = [3]\nskip_codes = [75]\nno_retry_codes = [12]\n"
+"""What exit codes may mean: keys of ``[run]``."""
+REPORT = 'echo "outcome={}" > "$AGENT_RESULT"'
 
 
 CASES = {
@@ -100,6 +108,20 @@ CASES = {
     "no such command": Case("", "the command nothing-like-it", FAILED, run="nothing-like-it"),
     "no such interpreter": Case("#!/nowhere/bin/python\n", "/nowhere/bin/python", FAILED),
     "may not be executed": Case("true", "chmod +x", FAILED, mode=0o600),
+    "proves nothing": UNMET,
+    "proves its work": Case(
+        "date > made",
+        "exit 0",
+        FINE,
+        toml='[expect]\nfile = { path = "made", newer = true, min_bytes = 5 }\n',
+    ),
+    "warns": Case("exit 3", "exit 3, with a warning", FINE, codes=CODES),
+    "says not now": Case("exit 75", "exit 75, which means", [], codes=CODES),
+    "fails for good": Case("exit 12", "exit 12", FAILED, codes=CODES),
+    "reports a failure": Case(
+        REPORT.format("fail"), "exit 0, but the script reported failure", FAILED
+    ),
+    "reports a warning": Case(REPORT.format("warn"), "exit 0, with a warning", FINE),
     "is no program": Case("#\x00\x01", "could not start", FAILED),
 }
 
@@ -113,7 +135,7 @@ def agent(home: Path, number: int, case: Case) -> None:
     (folder / "run.sh").chmod(case.mode)
     (folder / "agent.toml").write_text(
         f'[agent]\nname = "{name}"\n{case.agent}[run]\ncommand = "{case.run}"\n'
-        f'working_dir = "{case.folder}"\n{ONCE}{ONE_TRY}'
+        f'working_dir = "{case.folder}"\n{case.codes}{ONCE}{ONE_TRY}{case.toml}'
     )
 
 

@@ -207,6 +207,8 @@ def _outage(tx: Tx, row: Row, limits: Until) -> int:
         return 0
     if _any(tx, "SELECT 1 FROM events WHERE outage_id = ?", row["id"]):
         return 0
+    for table in ("reminders", "owed"):  # who closes an outage ends these; none may hold it here
+        tx.run(f"DELETE FROM {table} WHERE outage_id = ?", row["id"])
     return tx.change("DELETE FROM outages WHERE id = ?", row["id"])
 
 
@@ -227,6 +229,7 @@ def _agent(tx: Tx, row: Row, limits: Until) -> int:
         if _any(tx, f"SELECT 1 FROM {table} WHERE agent = ?", name):
             return 0
     tx.run("DELETE FROM routing WHERE scope = ?", name)
+    tx.run("DELETE FROM said WHERE agent = ?", name)
     return tx.change("DELETE FROM agents WHERE name = ?", name)
 
 
