@@ -399,3 +399,24 @@ def test_any_table(table: dict[str, Any]) -> None:
         for problem in found
         if problem.path not in ("mode", "colour", "network")
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Risky:
+    security: str = "tls"
+
+    def caution(self) -> Iterator[tuple[str, str]]:
+        if self.security == "none":
+            yield "security", "in the clear"
+
+
+def test_caution() -> None:
+    """What is allowed and dangerous is a warning at its key, once all else is right."""
+    findings = Findings()
+    inspect({"security": "none"}, Risky, "notifiers[0]", findings)
+    inspect({"security": "tls"}, Risky, "notifiers[1]", findings)
+    inspect({"security": 7}, Risky, "notifiers[2]", findings)
+    found = [(each.path, each.message, each.fatal) for each in findings.found]
+
+    assert ("notifiers[0].security", "in the clear", False) == found[0]
+    assert [True] == [fatal for _, _, fatal in found[1:]]

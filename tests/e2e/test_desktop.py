@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.e2e.home import Home
+from tests.support.daemon import daemon
 from tests.support.desktop import DesktopSession
 from tests.support.patience import until
 
@@ -55,11 +56,11 @@ def test_bubbles_are_as_configured(tmp_path: Path, desktop_session: DesktopSessi
     icon = picture(tmp_path / "disk.png")
     home = Home(tmp_path / "home", **desktop_session.env)
     home.agent("disk", MANIFEST.format(icon=icon), SCRIPT)
-    with home.daemon():
+    with daemon(home.path, env=home.env):
         fail(home, 1)
         fail(home, 2)
         on_screen = desktop_session.displayed()
-    with home.daemon():
+    with daemon(home.path, env=home.env):
         fail(home, 3)
     bubbles = desktop_session.seen()
     bubble = bubbles[-1]
@@ -95,7 +96,7 @@ def test_without_a_desktop_it_is_said_once(tmp_path: Path) -> None:
     comes after it waits for the daily probe in silence."""
     home = Home(tmp_path / "home", XDG_RUNTIME_DIR=str(tmp_path))
     home.agent("disk", MANIFEST.format(icon=""), SCRIPT)
-    with home.daemon():
+    with daemon(home.path, env=home.env):
         fail(home, 1)
         assert 3 == home.run("run-now", "disk").returncode
 
