@@ -384,6 +384,7 @@ def _parts(
         reader=reader,
         spawner=RealSpawner(clock),
         speak=speak,
+        ping=kit.ping,
         sender=Senders(kit, plugins),
         driver=registry.load,
         actor=actor,

@@ -119,6 +119,11 @@ Speak = Callable[[Sequence[str], bytes, Mapping[str, str] | None, int], Awaitabl
 read concurrently under one deadline, kill the group at its end. Never raises for what it does."""
 
 
+Ping = Callable[[str, int], Awaitable[str | None]]
+"""``await ping(url, timeout_ms)``: ask an address for nothing but to be heard. Why that failed, or
+None. Never raises, and never says the address."""
+
+
 # ---------------------------------------------------------------------------------------- drivers
 
 

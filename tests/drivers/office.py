@@ -124,6 +124,7 @@ async def office(
             spawner=RealSpawner(watch),
             speak=no_helper,
             sender=sender or kit,
+            ping=kit.ping,
             driver=registry.load,
             actor=home.actor,
             home_id=home_id,

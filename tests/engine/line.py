@@ -41,11 +41,18 @@ class Post:
         self._clock = clock
         self._takes_ms = takes_ms
         self.parcels: list[Parcel] = []
+        self.pings: list[str] = []
+        self.deaf: str | None = None
+        """Why pings are not heard; None where they are."""
 
     async def send(self, parcel: Parcel) -> Outcome:
         await self._clock.sleep_until(self._clock.now() + self._takes_ms)
         self.parcels.append(parcel)
         return Sent()
+
+    async def ping(self, url: str, timeout_ms: int) -> str | None:
+        self.pings.append(url)
+        return self.deaf
 
 
 @dataclass(slots=True)
@@ -124,6 +131,7 @@ async def line(
             spawner=spawner(clock),
             speak=speak,
             sender=post,
+            ping=post.ping,
             driver=registry.load,
             actor=Actor(epoch=begun.epoch, host="web-1", zone=UTC),
             home_id=home_id,

@@ -118,7 +118,11 @@ def _who_acts(holder: Holder | None, now: int, zone: tzinfo) -> str:
 def _nobody_acts(
     paths: Paths, holder: Holder | None, known: Known, now: int, zone: tzinfo
 ) -> Iterator[Problem]:
-    """That nobody acts is a choice; that something is due and nobody acts is trouble."""
+    """That nobody acts is a choice; that something is due and nobody acts is trouble. So is a ping
+    that nobody hears: the end of the daemon would pass unnoticed."""
+    if known.deadman:
+        message = f"[deadman]: the last ping was not heard: {known.deadman}"
+        yield Problem(path="", file=paths.config, message=message, fatal=False)
     if holder is not None:
         return
     died = f"the last {known.crashed} ended without a word; " if known.crashed else ""

@@ -23,7 +23,8 @@ With ``--json``, one object. Instants are ISO 8601 in local time; what is not kn
 * ``manifests`` that are not right: ``path``, ``agent``, ``shadowed_by``, ``running`` (its last good
   copy runs), ``problem_count``, ``first_problem``, and ``problems``, each with ``path``,
   ``message``, ``line``, ``hint``
-* ``troubles`` of the home: ``what`` (``config.toml``, ``secrets``, ``record``) and ``why``
+* ``troubles`` of the home: ``what`` (``config.toml``, ``secrets``, ``record``, ``deadman``)
+  and ``why``
 """
 
 from __future__ import annotations

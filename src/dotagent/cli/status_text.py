@@ -386,4 +386,6 @@ def _trouble(row: Row) -> Entry:
         return "config.toml", f"is not right, the last good one is in force: {why}"
     if row["what"] == "secrets":
         return "secrets", f"are not used: {why}"
+    if row["what"] == "deadman":
+        return "dead-man ping", f"is not heard: {why}"
     return "audit record", f"was changed from outside: {why}; see: dotagent audit verify"

@@ -20,9 +20,9 @@ from dotagent.core.errors import HomeError, StoreBusy
 from dotagent.core.share import SENDS_AT_ONCE
 from dotagent.core.targets import PLUGIN
 from dotagent.engine.asked import Asked
+from dotagent.engine.chores import Chores
 from dotagent.engine.recorder import Recorder
 from dotagent.engine.surroundings import Surroundings
-from dotagent.engine.upkeep import Upkeep
 from dotagent.ports import Clock
 from dotagent.steps.catalogue import Catalogue, Drivers
 from dotagent.steps.deliver import deliver
@@ -103,7 +103,7 @@ class Engine:
         self._surroundings = surroundings
         self._recorder = recorder
         self._asked = Asked(self)
-        self._upkeep = Upkeep()
+        self._chores = Chores()
         self._sending = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._poke = asyncio.Event()
@@ -165,6 +165,7 @@ class Engine:
             await self._wind_down()
         finally:
             await self._surroundings.close()
+            await self._chores.close()
             await self.parts.vault.close()
             await self._cancel_all()
             recorder.cancel()
@@ -183,8 +184,7 @@ class Engine:
             await self._surroundings.renew(self)
             await self._tell_of_the_record()
             await self._asked.look()
-            if self.mode.plan and not self.parts.trouble.waiting:
-                self._upkeep.look(self, self._surroundings.config)
+            self._chores.look(self)
             return await self._turn()
         except StoreBusy as error:
             self.parts.trouble.why = error.message
@@ -249,7 +249,7 @@ class Engine:
         wakes = [self._surroundings.look_at]
         if self.mode.plan:
             actor, summary = self.parts.actor, self.config.summary
-            wakes.append(self._upkeep.due_at)
+            wakes.append(self._chores.due_at)
             wakes += [plan.next_look(tx), timely.next_wake(tx, actor, now, summary)]
             if self.room - started > 0:
                 wakes.append(windows.next_wake(tx))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from dotagent.core.errors import StoreBusy, StoreFull
 from dotagent.core.targets import Target
 from dotagent.drivers.kit.driver import Driver
-from dotagent.ports import Clock, Pace, Sender, Spawner, Speak
+from dotagent.ports import Clock, Pace, Ping, Sender, Spawner, Speak
 from dotagent.steps.vault import Vault
 from dotagent.store.actor import Actor
 from dotagent.store.database import Op, Reader, Store, T
@@ -49,6 +49,7 @@ class Parts:
     spawner: Spawner
     speak: Speak
     sender: Sender
+    ping: Ping
     driver: Callable[[str], Driver | None]
     actor: Actor
     home_id: str

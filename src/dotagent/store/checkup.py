@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from dotagent.store import holders, migrations
+from dotagent.store import holders, look, migrations
 from dotagent.store.faults import classify
 from dotagent.store.reading import Reader, quote, record, refuse_newer
 
@@ -45,7 +45,7 @@ class Agent:
 class Known:
     """``agents`` run, by name; ``files``: the agent that a manifest file is or was the source of.
     ``late``: schedules that are overdue, since ``late_since_at``. ``crashed``: the role of the
-    last holder, if it did not end by itself."""
+    last holder, if it did not end by itself. ``deadman``: why the last dead-man ping failed."""
 
     agents: Mapping[str, Agent]
     files: Mapping[str, str]
@@ -53,6 +53,7 @@ class Known:
     late: int
     late_since_at: int | None
     crashed: str | None
+    deadman: str = ""
 
 
 NOTHING = Known(agents={}, files={}, channels=(), late=0, late_since_at=None, crashed=None)
@@ -112,6 +113,7 @@ def known(reader: Reader, now: int) -> Known:
         late=late["late"],
         late_since_at=late["since_at"],
         crashed=last["role"] if last is not None and holders.last_crashed(reader) else None,
+        deadman=look.fact(reader, "deadman_problem") or "",
     )
 
 

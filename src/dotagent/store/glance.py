@@ -97,8 +97,10 @@ ORDER BY path
 
 TROUBLES = """
 SELECT CASE name WHEN 'config_problem' THEN 'config.toml'
-                 WHEN 'secrets_problem' THEN 'secrets' ELSE 'record' END AS what, value AS why
-FROM facts WHERE name IN ('config_problem', 'secrets_problem', 'audit_broken') AND value != ''
+                 WHEN 'secrets_problem' THEN 'secrets'
+                 WHEN 'deadman_problem' THEN 'deadman' ELSE 'record' END AS what, value AS why
+FROM facts WHERE value != ''
+AND name IN ('config_problem', 'secrets_problem', 'audit_broken', 'deadman_problem')
 ORDER BY name
 """
 

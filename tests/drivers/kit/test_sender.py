@@ -398,3 +398,33 @@ def test_driver_knows_better() -> None:
     response = Response(status=429, headers={"retry-after": "60"})
 
     assert Retry(why="x", after_ms=1) == judge(made, response, complete=True, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (Answer(status=204), None),
+        (Answer(status=302), "answered with status 302"),
+        (Answer(status=500), "answered with status 500"),
+    ],
+)
+async def test_ping(answer: Answer, expected: str | None) -> None:
+    """Heard is a 2xx, and nothing else; redirects are not followed."""
+    async with StrictServer() as server:
+        server.script(answer)
+        async with kit() as sender:
+            why = await sender.ping(f"{server.url}/secret", 10_000)
+
+    assert (expected is None) == (why is None)
+    assert (why or "").endswith(expected or "")
+    assert "secret" not in (why or "")
+
+
+async def test_ping_that_cannot_be_sent() -> None:
+    """No address, or nobody there: the reason, and no exception."""
+    async with kit() as sender:
+        nowhere = await sender.ping("http://127.0.0.1:9/secret", 10_000)
+        none = await sender.ping("http:///secret", 10_000)
+
+    assert "no connection to 127.0.0.1:9" in (nowhere or "")
+    assert "not a valid" in (none or "")

@@ -24,12 +24,12 @@ from dotagent.core.model import (
 from dotagent.core.structure import structure
 from dotagent.drivers.kit import cocoa, registry
 from dotagent.drivers.kit.driver import Driver
-from dotagent.drivers.kit.http import Client, Undelivered
+from dotagent.drivers.kit.http import Client, Journey, Undelivered
 from dotagent.drivers.kit.redact import seal
 from dotagent.drivers.kit.resolve import look_up
 from dotagent.drivers.kit.tools import KitTools, Machine, Trip
 from dotagent.drivers.kit.wire import by_status, with_wait
-from dotagent.ports import Clock, Cocoa, Parcel, Response, Speak
+from dotagent.ports import Clock, Cocoa, Parcel, Request, Response, Speak
 
 _MOST_CONFIGS = 1_000
 
@@ -75,6 +75,21 @@ class Kit:
     async def close(self) -> None:
         """Close every connection. Nothing may be sent after this."""
         await self._client.close()
+
+    async def ping(self, url: str, timeout_ms: int) -> str | None:
+        """Ask an address and look only whether it says yes; why not, without the address."""
+        journey = Journey()
+        try:
+            async with asyncio.timeout(timeout_ms / 1_000):
+                request = Request(url=url, method="GET")
+                response = await self._client.perform(request, journey, proxy=None, ca_file=None)
+        except Undelivered as error:
+            return str(getattr(error.outcome, "why", "it was not heard"))
+        except TimeoutError:
+            return f"no answer from {journey.host} within {timeout_ms / 1_000:g} s"
+        if 200 <= response.status < 300:
+            return None
+        return f"{journey.host} answered with status {response.status}"
 
     async def send(self, parcel: Parcel) -> Outcome:
         """One try, inside the parcel's total deadline."""
