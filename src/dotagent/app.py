@@ -231,7 +231,8 @@ async def _engine(
         recorder = Recorder(paths.audit, store, clock)
         ours = _roots(paths, env, inherited)
         is_daemon = purpose.role == DAEMON
-        surroundings = _surroundings(env, ours if is_daemon else _with_known(ours, parts.reader))
+        looked_into = ours if is_daemon else _with_known(ours, parts.reader)
+        surroundings = _surroundings(env, looked_into, clock)
         mode = _mode(purpose, read_config(paths.config, paths.good_config, drivers).config)
         engine = Engine(parts, Catalogue(paths, drivers), mode, surroundings, recorder)
         watching = _watch(paths, purpose, engine, surroundings, bell)
@@ -259,7 +260,9 @@ async def _first_words(engine: Engine, env: Mapping[str, str], first: First) -> 
     await greet(engine.parts, first)
 
 
-def _surroundings(env: Mapping[str, str], looked_into: Sequence[str]) -> Surroundings:
+def _surroundings(
+    env: Mapping[str, str], looked_into: Sequence[str], clock: SystemClock
+) -> Surroundings:
     return Surroundings(
         env=env,
         roots=looked_into,

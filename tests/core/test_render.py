@@ -257,6 +257,24 @@ def test_missed(count: int, exact: bool, expected: str) -> None:
     assert f"disk-alert/daily: {expected}" == said(event).line
 
 
+def test_overdue() -> None:
+    """An overdue schedule says for how long nothing has succeeded, and since when."""
+    quiet = OutageSoFar(opened_at=NOW, failures=0, windows=0)
+    last = events.Without(since_at=NOW - 26 * HOUR_MS, ever=True)
+    first = events.Without(since_at=NOW - 3 * HOUR_MS, ever=False)
+    lines = [
+        said(events.still_failing(SOURCE, NOW, quiet, words=words, without=without)).line
+        for words, without in (("exit 75", last), ("", first))
+    ]
+
+    assert [
+        "disk-alert/daily: overdue on host web-1: no run has succeeded for 1 day 2 h"
+        " (since Tue 12:30); last exit 75",
+        "disk-alert/daily: overdue on host web-1: no run has succeeded for 3 h"
+        " (since it was first seen 11:30)",
+    ] == lines
+
+
 @pytest.mark.parametrize(("words", "last"), [("exit 1", "; last exit 1"), ("", "")])
 def test_still_failing(words: str, last: str) -> None:
     """A reminder says for how long, since when, and how it last ended."""

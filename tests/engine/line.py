@@ -108,12 +108,13 @@ async def line(
     takes_ms: int = 0,
     max_running: int = 4,
     spawner: Callable[[SystemClock], RealSpawner] = RealSpawner,
+    clock: SystemClock | None = None,
 ) -> AsyncIterator[Line]:
     """An engine on ``home`` that does not run yet."""
     asyncio.get_running_loop().set_default_executor(Threads())
     inherited = environment(home, env)
     paths = app.paths_of(inherited)
-    clock, store, zone = SystemClock(), open_store(paths.database), Zone()
+    clock, store, zone = clock or SystemClock(), open_store(paths.database), Zone()
     post = Post(clock, takes_ms)
     try:
         begun = await store.write(

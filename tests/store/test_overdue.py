@@ -153,6 +153,23 @@ async def test_a_night_asleep_is_not_overdue(home: Home) -> None:
     assert ["success", "still_failing", "success", "recovered"] == home.events()
 
 
+async def test_a_night_that_ends_at_a_window(home: Home) -> None:
+    """Also where the machine wakes just as a window falls due: it stands in for those of the night,
+    and has its own time."""
+    await home.adopt(agent())
+    await home.plan()
+    await home.run(EIGHT, Exited(code=0))
+    wake = EIGHT + 10 * HOUR_MS
+    (run,) = await home.due(wake)
+    await home.settle(run, NOT_NOW)
+    await home.run(wake + HOUR_MS, NOT_NOW)
+    quiet = home.events()
+    await home.plan(wake + 2 * HOUR_MS + 1)
+
+    assert ["success"] == quiet
+    assert ["success", "still_failing"] == home.events()
+
+
 async def test_held_time_does_not_count(home: Home) -> None:
     """While its root is away nothing is overdue, and that time is not counted afterwards."""
     await home.adopt(agent())

@@ -19,6 +19,7 @@ PACKAGES = {
     "dbus-daemon": "dbus",
     "Xvfb": "xvfb",
     "dunst": "dunst",
+    "faketime": "faketime",
     "fish": "fish",
     "systemd-analyze": "systemd",
     "zsh": "zsh",

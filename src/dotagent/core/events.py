@@ -76,6 +76,8 @@ class Told:
     manual: bool = False
     result: Mapping[str, Any] | None = None
     caught_up: CaughtUp | None = None
+    late_ms: int | None = None
+    """How long after its time it was begun, where nothing could run it then."""
 
 
 def of_attempt(
@@ -219,6 +221,8 @@ def _facts(
         facts.update(plugin=exit.by, suggest=exit.suggest)
     if told.result:
         facts["result"] = dict(told.result)
+    if told.late_ms is not None:
+        facts["late_ms"] = told.late_ms
     if told.caught_up is not None:
         facts["caught_up"] = asdict(told.caught_up)
     return facts

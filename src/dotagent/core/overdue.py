@@ -39,10 +39,10 @@ def overdue_at(
 
 
 def ready_at(sighting: Sighting, made: Plan, now: int) -> int | None:
-    """When the late window that this pass makes could first be tried; ``None`` where it makes none,
-    or where it was only a run before it that held it up."""
+    """When the window that this pass makes late, or in place of others, could first be tried;
+    ``None`` where it makes none, or where it was only a run before it that held it up."""
     new = made.new_window
-    if new is None or not new.late:
+    if new is None or not (new.late or new.caught_up_count):
         return None
     is_queued = sighting.policy.overlap == "queue" and new.expected_at <= (sighting.freed_at or 0)
     return None if is_queued else now

@@ -80,7 +80,7 @@ def _line(event: Event, zone: tzinfo) -> str:
         return one_line(str(event.facts["line"]))
     text = f"{event.agent}/{event.schedule_id}: {writer(event.facts, event.at, zone)}"
     if event.kind is not Kind.RECOVERED:
-        text += _caught_up(event.facts, event.at, zone)
+        text += _late(event.facts, event.at, zone) + _caught_up(event.facts, event.at, zone)
     said = _reported(event.facts.get("result") or {})
     return one_line(f"{text} — {said}" if said else text)
 
@@ -95,6 +95,14 @@ def _reported(result: Facts) -> str:
     summary = str(result.get("summary") or "")
     listed = ", ".join(numbers)
     return f"{summary} ({listed})" if summary and listed else summary or listed
+
+
+def _late(facts: Facts, at: int, zone: tzinfo) -> str:
+    """A run that nothing could make at its time says how late it is."""
+    late_ms = facts.get("late_ms")
+    if late_ms is None:
+        return ""
+    return f"; the {clock(facts['expected_at'], at, zone)} run, {human(late_ms)} late"
 
 
 def _caught_up(facts: Facts, at: int, zone: tzinfo) -> str:

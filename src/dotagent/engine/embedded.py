@@ -161,7 +161,9 @@ class Engine:
                 self._poke.clear()
                 turn = await self._look()
                 if not turn.more:
-                    await self._sleep(self._soon(turn.wake_at))
+                    wake_at = self._soon(turn.wake_at)
+                    self._surroundings.due_at = wake_at
+                    await self._sleep(wake_at)
             await self._wind_down()
         finally:
             await self._surroundings.close()

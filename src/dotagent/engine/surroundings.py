@@ -14,17 +14,18 @@ from typing import TYPE_CHECKING
 
 from dotagent.core.config import Config
 from dotagent.core.errors import StoreBusy
+from dotagent.core.passage import Look, Passage, passage
 from dotagent.steps.catalogue import Drivers
 from dotagent.steps.configure import configure, tell_unfetched
 from dotagent.steps.discover import discover
 from dotagent.steps.parts import Parts
-from dotagent.store import away, plan
+from dotagent.store import plan, spans
+from dotagent.store.actor import Actor
+from dotagent.store.database import Tx
 
 if TYPE_CHECKING:
     from dotagent.engine.embedded import Engine
 
-STEP_MS = 2_000
-"""How far wall and monotonic clock may drift apart between two turns and still count as one."""
 PATIENCE_MS = 5_000
 """How long a turn waits for a look into the roots; thousands of new manifests take a second."""
 
@@ -52,11 +53,12 @@ class Surroundings:
         self._zone = zone
         self._zone_mark = zone_mark
         self._asleep = asleep
-        self._slept_ms = asleep()
         self._patience_ms = patience_ms
         self._mark: object = None
         self._looking: asyncio.Task[int | None] | None = None
-        self._offset: int | None = None
+        self._seen: Look | None = None
+        self.due_at: int | None = None
+        """When the engine means to look again, at the latest."""
         self._stale = True
         self._has_fetched = False
         self.look_at: int | None = None
@@ -70,7 +72,7 @@ class Surroundings:
         """Bring the engine's parts up to date. Raises ``StoreBusy``; what could not be committed is
         looked at again at the next turn."""
         await self._watch_zone(engine)
-        await self._watch_clock(engine.parts)
+        await self._watch_clocks(engine.parts)
         if self._has_fetched:
             await tell_unfetched(engine.parts)
             self._has_fetched = False
@@ -128,14 +130,22 @@ class Surroundings:
         self._mark = mark
         engine.parts = parts
 
-    async def _watch_clock(self, parts: Parts) -> None:
-        """At start, and where the wall clock was stepped: what a wrong clock stored is due now."""
-        now = parts.clock.now()
-        offset = now - parts.clock.monotonic()
-        if self._offset is None or abs(offset - self._offset) > STEP_MS:
+    async def _watch_clocks(self, parts: Parts) -> None:
+        """At start, and where the wall clock was stepped: what a wrong clock stored is due now.
+        What kept everything from starting is noted, for ``why``."""
+        clock, before = parts.clock, self._seen
+        now = clock.now()
+        awake_ms = clock.monotonic()
+        look = Look(wall_at=now, awake_ms=awake_ms, always_ms=awake_ms + self._asleep())
+        if before is None:
             await parts.store.write(lambda tx: plan.recheck(tx, now))
-        self._offset = offset
-        slept_ms = self._asleep() - self._slept_ms
-        if slept_ms > STEP_MS:
-            await parts.store.write(lambda tx: away.slept(tx, now - slept_ms, now))
-            self._slept_ms += slept_ms
+        else:
+            passed = passage(before, look, self.due_at)
+            if passed.spans or passed.stepped_ms:
+                await parts.store.write(lambda tx: _note(tx, parts.actor, now, passed))
+        self._seen, self.due_at = look, None
+
+
+def _note(tx: Tx, actor: Actor, now: int, passed: Passage) -> None:
+    plan.recheck(tx, now)
+    spans.note(tx, actor, now, passed)

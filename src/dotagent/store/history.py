@@ -365,10 +365,13 @@ def _last_sign(reader: Reader) -> int | None:
 
 
 def _planned_between(reader: Reader, from_at: int, to_at: int) -> bool:
+    """Whether somebody planned between two spans: who began then, or was there all the time."""
     roles = ", ".join(f"'{role}'" for role in PLANNING)
     return bool(
         reader.execute(
-            f"SELECT 1 FROM holders WHERE role IN ({roles}) AND began_at >= ? AND began_at <= ?",
+            f"SELECT 1 FROM holders WHERE role IN ({roles}) AND began_at <= ?2"
+            " AND coalesce(ended_at, ?2) >= ?1 AND (began_at >= ?1 OR coalesce(ended_at, ?2) > ?1)"
+            " LIMIT 1",
             (from_at, to_at),
         ).fetchone()
     )

@@ -12,7 +12,8 @@ from sqlite3 import Row
 from dotagent.core import events
 from dotagent.core.decide import POISON_CRASHES
 from dotagent.core.model import Kind, Unknown
-from dotagent.store import away, channels, facts, ledger, record, routing
+from dotagent.core.passage import Span
+from dotagent.store import away, channels, facts, ledger, record, routing, spans
 from dotagent.store.actor import Actor
 from dotagent.store.database import Reader, Tx
 from dotagent.store.tell import tell
@@ -62,7 +63,7 @@ def begin(
     since = None if before is None else _last_sign(tx, before)
     if since is not None and since < now:
         why = "dotagent was not running" if not crashed else "dotagent had died"
-        tx.run("INSERT INTO spans (from_at, to_at, why) VALUES (?, ?, ?)", since, now, why)
+        spans.add(tx, [Span(from_at=since, to_at=now, why=why)])
     if crashed:
         tx.run("UPDATE holders SET ended_at = ? WHERE ended_at IS NULL", since)
         if before is not None and before["role"] == DAEMON:
@@ -111,6 +112,7 @@ def _last_sign(tx: Tx, before: Row) -> int:
     signs = (
         tx.value("SELECT max(at) FROM events"),
         tx.value("SELECT max(claimed_at) FROM attempts WHERE epoch = ?", before["epoch"]),
+        tx.value("SELECT max(to_at) FROM spans WHERE from_at >= ?", before["began_at"]),
         tx.value("SELECT max(started_at) FROM sends WHERE epoch = ?", before["epoch"]),
         before["began_at"],
     )

@@ -188,7 +188,16 @@ def _told(
         manual=attempt["kind"] == AttemptKind.MANUAL,
         result=ended.result,
         caught_up=_caught_up(tx, window) if window is not None else None,
+        late_ms=_late_ms(attempt, window) if window is not None else None,
     )
+
+
+def _late_ms(attempt: Row, window: Row) -> int | None:
+    """How late its first try was, where the window was planned late."""
+    if not window["late"] or attempt["number"] > 1:
+        return None
+    started_at = attempt["spawned_at"] or attempt["claimed_at"]
+    return max(int(started_at) - int(window["expected_at"]), 0)
 
 
 def _caught_up(tx: Tx, window: Row) -> events.CaughtUp | None:

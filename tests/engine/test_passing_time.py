@@ -1,0 +1,165 @@
+"""Time passes in odd ways while the engine runs: a night asleep, a clock that is set, DST."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from dotagent.core.moment import local
+from dotagent.core.why import sentence
+from dotagent.store import history
+from tests.core.walls import DAY_MS, HOUR_MS, MINUTE_MS, at
+from tests.engine.line import Line, line, running, write_agent
+from tests.engine.shifted import ShiftedClock
+
+BERLIN = ZoneInfo("Europe/Berlin")
+BACKUP = '[[schedules]]\nid = "s"\ndaily = "03:00"\n'
+OFTEN = '[[schedules]]\nid = "s"\nevery = "15m"\n'
+HOURLY = '[[schedules]]\nid = "s"\ncron = "0 * * * *"\n'
+NIGHTLY = '[[schedules]]\nid = "s"\ndaily = "02:30"\n'
+TEN = at("2026-06-03T10:00:00Z")
+
+
+async def planned(made: Line, count: int = 1) -> None:
+    """Wait until so many schedules have been looked at."""
+    see = "SELECT 1 FROM schedules WHERE planned_through IS NOT NULL AND next_due_at > ?"
+    await made.until(lambda: len(made.values(see, made.parts.clock.now() - HOUR_MS)) == count)
+
+
+async def succeeded(made: Line, count: int) -> None:
+    """Wait until so many windows have succeeded."""
+    see = "SELECT count(*) FROM windows WHERE state = 'succeeded'"
+    await made.until(lambda: made.values(see) == [count])
+
+
+def windows(made: Line, agent: str) -> list[tuple[str, str, int]]:
+    """Each window's time in Berlin, its state, and for how many instants it stands."""
+    rows = made.rows("SELECT * FROM windows WHERE agent = ? ORDER BY expected_at", agent)
+    return [
+        (f"{local(row['expected_at'], BERLIN):%a %H:%M}", row["state"], row["count"])
+        for row in rows
+    ]
+
+
+def why(made: Line, agent: str) -> str:
+    """What ``why`` says of its latest run."""
+    reader = made.parts.reader
+    (standing,) = history.standings(reader, agent)
+    window = history.latest_window(reader, standing)
+    assert window is not None
+    now = made.parts.clock.now()
+    return sentence(history.case_of_window(reader, standing, window, now, "daemon"), now, BERLIN)
+
+
+async def test_a_night_asleep(tmp_path: Path) -> None:
+    """The 03:00 backup of a laptop that slept from 22:00 to 08:00 runs at wake, once, and is told
+    as late; a 15-minute schedule runs once, its other windows are one row, nothing is missed."""
+    clock = ShiftedClock(at("2026-06-02T22:00:00+02:00"))
+    write_agent(tmp_path, "backup", BACKUP)
+    write_agent(tmp_path, "often", OFTEN)
+    async with line(tmp_path, clock=clock) as made:
+        made.zone.now = BERLIN
+        async with running(made):
+            await planned(made, 2)
+            clock.sleep(10 * HOUR_MS)
+            await succeeded(made, 2)
+        said = why(made, "backup")
+        facts = json.loads(made.values("SELECT facts FROM events WHERE agent = 'backup'")[0])
+        (span,) = made.rows("SELECT * FROM spans")
+        often = windows(made, "often")
+        told = made.values("SELECT kind FROM events WHERE agent != '' ORDER BY kind")
+        backup = windows(made, "backup")
+
+    assert [("Wed 03:00", "succeeded", 1)] == backup
+    assert "completed the 03:00 run late, at 08:00" in said
+    assert "because the machine slept from Tue 22:00 to 08:00" in said
+    assert facts["late_ms"] >= 5 * HOUR_MS
+    assert ["skipped", "succeeded"] == [state for _, state, _ in often]
+    assert 39 <= often[0][2] <= 40
+    assert ["success", "success"] == told
+    assert "the machine slept" == span["why"]
+    assert 10 * HOUR_MS <= span["to_at"] - span["from_at"] <= 10 * HOUR_MS + MINUTE_MS
+
+
+async def test_set_back_two_hours(tmp_path: Path) -> None:
+    """The clock goes back from 12:00 to 10:00: the 11:00 and 12:00 runs are not made again, and the
+    13:00 run is made at 13:00."""
+    clock = ShiftedClock(TEN + 2 * HOUR_MS - 1_000)
+    write_agent(tmp_path, "a", HOURLY)
+    async with line(tmp_path, clock=clock) as made, running(made):
+        await planned(made)
+        await succeeded(made, 1)
+        clock.step(-2 * HOUR_MS)
+        await made.until(
+            lambda: made.values(
+                "SELECT 1 FROM audit WHERE CAST(line AS TEXT) LIKE '%clock_stepped%'"
+            )
+        )
+        clock.set(TEN + HOUR_MS - 1_000)
+        await made.until(lambda: clock.now() > TEN + HOUR_MS + 500)
+        again = made.values("SELECT count(*) FROM windows")
+        clock.set(TEN + 3 * HOUR_MS - 1_000)
+        await succeeded(made, 2)
+        found = made.rows("SELECT expected_at - ? AS at, plan_epoch, late FROM windows", TEN)
+
+    assert [1] == again
+    assert [
+        {"at": 2 * HOUR_MS, "plan_epoch": 0, "late": 0},
+        {"at": 3 * HOUR_MS, "plan_epoch": 0, "late": 0},
+    ] == found
+
+
+async def test_two_years_ahead_and_back(tmp_path: Path) -> None:
+    """The clock runs two years ahead for a while: one run stands in for all that it jumped over;
+    back again, planning goes on from there in a new epoch, and says so, once."""
+    clock = ShiftedClock(TEN + 30 * MINUTE_MS)
+    write_agent(tmp_path, "a", HOURLY)
+    async with line(tmp_path, clock=clock) as made, running(made):
+        await planned(made)
+        clock.step(730 * DAY_MS)
+        await succeeded(made, 1)
+        clock.step(-730 * DAY_MS)
+        await made.until(lambda: made.values("SELECT 1 FROM events WHERE kind = 'clock_changed'"))
+        clock.set(TEN + HOUR_MS - 1_000)
+        await succeeded(made, 2)
+        last = made.rows("SELECT * FROM windows ORDER BY id DESC LIMIT 1")[0]
+        stale_at = made.values("SELECT stale_at FROM schedules")
+        told = made.values("SELECT kind FROM events WHERE kind NOT IN ('success')")
+
+    assert (TEN + HOUR_MS, 1, 0) == (last["expected_at"], last["plan_epoch"], last["late"])
+    assert ["clock_changed"] == told
+    assert stale_at[0] is None or stale_at[0] < TEN + DAY_MS
+
+
+async def test_the_clocks_go_forward(tmp_path: Path) -> None:
+    """02:30 does not come in the night of 29 March 2026: the run is made as the gap ends, once."""
+    clock = ShiftedClock(at("2026-03-29T01:59:58+01:00"))
+    write_agent(tmp_path, "a", NIGHTLY)
+    async with line(tmp_path, clock=clock) as made:
+        made.zone.now = BERLIN
+        async with running(made):
+            await succeeded(made, 1)
+            await made.until(lambda: made.values("SELECT 1 FROM schedules WHERE last_success_at"))
+        rows = made.rows("SELECT expected_at, late FROM windows")
+        following = made.values("SELECT next_due_at FROM schedules")
+
+    assert [{"expected_at": at("2026-03-29T03:00:00+02:00"), "late": 0}] == rows
+    assert [at("2026-03-30T02:30:00+02:00")] == following
+
+
+async def test_the_clocks_go_back(tmp_path: Path) -> None:
+    """02:30 comes twice in the night of 25 October 2026: the run is made the first time only."""
+    clock = ShiftedClock(at("2026-10-25T02:29:58+02:00"))
+    write_agent(tmp_path, "a", NIGHTLY)
+    async with line(tmp_path, clock=clock) as made:
+        made.zone.now = BERLIN
+        async with running(made):
+            await succeeded(made, 1)
+            clock.set(at("2026-10-25T02:29:59+01:00"))
+            await made.until(lambda: clock.now() > at("2026-10-25T02:30:00.500+01:00"))
+            following = made.values("SELECT next_due_at FROM schedules")
+        rows = made.rows("SELECT expected_at FROM windows")
+
+    assert [{"expected_at": at("2026-10-25T02:30:00+02:00")}] == rows
+    assert [at("2026-10-26T02:30:00+01:00")] == following
