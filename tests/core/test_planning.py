@@ -651,3 +651,15 @@ def test_upcoming_after_a_wrong_clock() -> None:
 def test_upcoming_of_nothing() -> None:
     """A disabled schedule has nothing coming."""
     assert upcoming(seen(HOURLY, NOW, enabled=False), NOW) is None
+
+
+@pytest.mark.parametrize("back", ["2026-06-03T00:05:00Z", "2026-06-03T01:45:00Z"])
+def test_a_window_before_midnight_is_not_forgotten(back: str) -> None:
+    """The 23:50 run of a machine that was off until after midnight is made on the next day; a day
+    is no border."""
+    late = Calendar(expression="50 23 * * *")
+    made = plan(seen(late, at("2026-06-02T23:45:00Z")), at(back))
+
+    assert made.new_window is not None
+    assert at("2026-06-02T23:50:00Z") == made.new_window.expected_at
+    assert made.gap is None

@@ -8,7 +8,7 @@ import pytest
 
 from dotagent.core.errors import StoreError
 from dotagent.core.model import AttemptKind, Exited, Interrupted
-from dotagent.core.when import Calendar
+from dotagent.core.when import Calendar, Every
 from dotagent.store import attempts
 from dotagent.store.database import Tx
 from tests.core.walls import HOUR_MS, MINUTE_MS
@@ -167,3 +167,39 @@ async def test_nothing_of_the_dead(home: Home) -> None:
     home.now = EIGHT + 2 * HOUR_MS + 1
 
     assert [] == await home.runs()
+
+
+async def test_the_longest_due_goes_first(home: Home) -> None:
+    """With one slot and schedules that fall due all the time, nobody waits for ever: whoever has
+    been due longest is next, so the rare one gets its turn among the frequent ones."""
+    busy = [agent(f"busy-{n}", [schedule(when=Every(every_ms=MINUTE_MS))]) for n in range(3)]
+    await home.adopt(*busy, agent("rare"))
+    await home.plan()
+    order = []
+    home.now = EIGHT
+    for _ in range(9):
+        await home.plan(home.now)
+        (run,) = await home.runs(room=1)
+        order.append(run.agent)
+        await home.settle(run, Exited(code=0), took=MINUTE_MS // 2)
+
+    assert "rare" in order[:5]
+    assert {"busy-0", "busy-1", "busy-2", "rare"} == set(order[:5])
+    assert {"busy-0", "busy-1", "busy-2"} == set(order[5:])
+
+
+async def test_one_attempt_of_a_schedule(home: Home) -> None:
+    """A run by hand and a window of one schedule never run together, whoever comes first."""
+    await home.adopt(agent())
+    await home.plan()
+    await home.plan(EIGHT)
+    by_hand = await home.manual()
+    held = await home.runs()
+    assert by_hand is not None
+    await home.settle(by_hand, Exited(code=1))
+    (run,) = await home.runs()
+    too = await home.manual()
+
+    assert [] == held
+    assert AttemptKind.WINDOW == run.kind
+    assert too is None

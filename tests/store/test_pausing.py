@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from dotagent.core.errors import NotFound, UsageError
@@ -362,3 +364,61 @@ async def test_a_held_schedule_can_be_paused(home: Home) -> None:
 
     assert [] == home.deliveries()
     assert {"skipped"} == {state for _, state, _ in home.windows()}
+
+
+# --------------------------------------------------------------------------------- any history
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_any_history_of_words(home: Home, seed: int) -> None:
+    """However words, wake-ups and crashes fall: each instant is decided once, what fell due under a
+    word is skipped for it, and what did not is not."""
+    dice = random.Random(seed)
+    await begun(home)
+    paused: list[list[int]] = []
+    end = EIGHT + 40 * HOUR_MS
+    while home.now < end:
+        home.now += dice.randint(1, 200) * MINUTE_MS
+        what = dice.choice(["wake", "wake", "run", "pause", "resume", "crash"])
+        for each in paused:  # what is over is over
+            each[1] = min(each[1], each[2])
+        if what == "pause":
+            _cut(paused, home.now)
+            until = home.now + dice.randint(1, 300) * MINUTE_MS
+            await home.pause(until)
+            paused.append([home.now, until, until])
+        elif what == "resume":
+            await home.resume()
+            _cut(paused, home.now)
+        elif what == "crash":
+            await home.crash()
+        else:
+            for run in await home.due():
+                if what == "run":
+                    await home.settle(run, OK)
+                else:
+                    await home.settle(run, Exited(code=75))
+    await home.plan(home.now)
+    under = set[int]()
+    decided: list[int] = []
+    for row in home.rows("SELECT * FROM windows ORDER BY expected_at"):
+        last = row["expected_to"] or row["expected_at"]
+        instants = range(row["expected_at"], last + 1, HOUR_MS)
+        decided += instants
+        if row["reason"] == PAUSED:
+            under |= set(instants)
+    through = home.value("SELECT planned_through FROM schedules")
+
+    assert list(range(EIGHT, through + 1, HOUR_MS)) == decided
+    for at in decided:
+        is_under = any(begin < at < until for begin, until, _ in paused)
+        assert is_under <= (at in under)
+        # What waited when a pause began ends with it; nothing else from before it does.
+        assert not (at in under and not is_under) or any(
+            at <= begin < at + 10 * HOUR_MS for begin, _, _ in paused
+        )
+
+
+def _cut(paused: list[list[int]], now: int) -> None:
+    for each in paused:
+        each[1] = min(each[1], max(now, each[0]))

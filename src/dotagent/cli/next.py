@@ -18,6 +18,7 @@ from typing import Any
 import click
 
 from dotagent.cli.looking import Look, known, look, page, show, show_json
+from dotagent.cli.names import AGENT_OR_SCHEDULE
 from dotagent.core.agenda import Entry, agenda
 from dotagent.core.errors import NotFound
 from dotagent.core.fit import one_line
@@ -31,7 +32,7 @@ MOST = 10
 
 
 @click.command("next")
-@click.argument("name", metavar="[AGENT[/SCHEDULE]]", required=False)
+@click.argument("name", metavar="[AGENT[/SCHEDULE]]", required=False, type=AGENT_OR_SCHEDULE)
 @click.option("-n", "number", type=click.IntRange(1, 1000), default=MOST, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print everything as one JSON object.")
 def command(name: str | None, number: int, as_json: bool) -> int:

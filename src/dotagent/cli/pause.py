@@ -8,6 +8,7 @@ from __future__ import annotations
 import click
 
 from dotagent.cli.acting import environment
+from dotagent.cli.names import AGENT_OR_SCHEDULE
 from dotagent.cli.saying import ask, listed, print_json
 from dotagent.cli.silence import named, reason_of
 from dotagent.core.ahead import instant
@@ -20,7 +21,7 @@ from dotagent.system.zone import machine_zone
 
 
 @click.command()
-@click.argument("name", metavar="AGENT[/SCHEDULE]")
+@click.argument("name", metavar="AGENT[/SCHEDULE]", type=AGENT_OR_SCHEDULE)
 @click.option("--until", metavar="TIME", help="As 18:00, tomorrow, 'monday 08:30', 2026-12-24.")
 @click.option("--for", "span", metavar="2h", help="How long from now, as 2h or 3d.")
 @click.option("--reason", required=True, metavar="TEXT", help="Stands in the record.")

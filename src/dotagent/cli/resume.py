@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import click
 
+from dotagent.cli.names import AGENT_OR_SCHEDULE
 from dotagent.cli.saying import ask, listed, print_json
 from dotagent.cli.silence import named
 from dotagent.core.fit import one_line
@@ -14,7 +15,7 @@ from dotagent.core.shell import word
 
 
 @click.command()
-@click.argument("name", metavar="AGENT[/SCHEDULE]")
+@click.argument("name", metavar="AGENT[/SCHEDULE]", type=AGENT_OR_SCHEDULE)
 @click.option("--reason", default="", metavar="TEXT", help="Stands in the record.")
 @click.option("--json", "as_json", is_flag=True)
 def command(name: str, reason: str, as_json: bool) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import click
 
 from dotagent.cli.acting import environment
+from dotagent.cli.names import AGENT_OR_SCHEDULE
 from dotagent.cli.saying import ask, print_json
 from dotagent.cli.silence import named, reason_of
 from dotagent.core.moment import clock, stamp
@@ -17,7 +18,7 @@ from dotagent.system.zone import machine_zone
 
 
 @click.command()
-@click.argument("name", metavar="AGENT[/SCHEDULE]")
+@click.argument("name", metavar="AGENT[/SCHEDULE]", type=AGENT_OR_SCHEDULE)
 @click.option("--reason", required=True, metavar="TEXT", help="Stands in the record.")
 @click.option("--json", "as_json", is_flag=True)
 def command(name: str, reason: str, as_json: bool) -> int:

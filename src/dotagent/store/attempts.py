@@ -30,12 +30,14 @@ class Run:
 
 
 def claim_due(tx: Tx, actor: Actor, now: int, room: int) -> list[Run]:
-    """Claim up to ``room`` windows whose time has come, the longest due first."""
+    """Claim up to ``room`` windows whose time has come, the longest due first; of those that are
+    due equally long the one that ran longest ago, so that nobody is always the last."""
     due = tx.all(
         "SELECT w.*, a.sha256 FROM windows w JOIN agents a ON a.name = w.agent"
+        " JOIN schedules s ON s.agent = w.agent AND s.id = w.schedule"
         " WHERE w.state = 'waiting' AND w.next_at <= ? AND w.deadline_at >= ? AND NOT EXISTS"
         " (SELECT 1 FROM attempts o WHERE o.agent = w.agent AND o.schedule = w.schedule"
-        "  AND o.ended_at IS NULL) ORDER BY w.next_at, w.id LIMIT ?",
+        "  AND o.ended_at IS NULL) ORDER BY w.next_at, s.last_ended_at, w.id LIMIT ?",
         now,
         now,
         room,
