@@ -109,6 +109,7 @@ async def line(
     max_running: int = 4,
     spawner: Callable[[SystemClock], RealSpawner] = RealSpawner,
     clock: SystemClock | None = None,
+    asleep: Callable[[], int] | None = None,
 ) -> AsyncIterator[Line]:
     """An engine on ``home`` that does not run yet."""
     asyncio.get_running_loop().set_default_executor(Threads())
@@ -149,7 +150,7 @@ async def line(
             drivers=app.drivers,
             zone=lambda: zone.now,
             zone_mark=zone.mark,
-            asleep=lambda: zone.slept_ms,
+            asleep=asleep or (lambda: zone.slept_ms),
             patience_ms=patience_ms,
         )
         mode = Mode(plan=True, max_running=max_running, stop_grace_ms=stop_grace_ms)

@@ -16,13 +16,23 @@ class ShiftedClock(SystemClock):
         super().__init__(self._shifted_alarm)
         self._ring_all: Ring = lambda stepped: None
         self._asleep_ms = 0
+        self._hung_ms = 0
         self._shift_ms = at - super().now()
 
     def now(self) -> int:
         return super().now() + self._shift_ms
 
-    def always(self) -> int:
-        return super().always() + self._asleep_ms
+    def asleep(self) -> int:
+        """How long the machine has slept in all."""
+        return self._asleep_ms
+
+    def monotonic(self) -> int:
+        return super().monotonic() + self._hung_ms
+
+    def hang(self, ms: int) -> None:
+        """Time passes, and whoever waits is not woken: the process is stopped, the disk hangs."""
+        self._hung_ms += ms
+        self._shift_ms += ms
 
     def sleep(self, ms: int) -> None:
         """The machine sleeps for so long."""

@@ -58,7 +58,7 @@ async def test_a_night_asleep(tmp_path: Path) -> None:
     clock = ShiftedClock(at("2026-06-02T22:00:00+02:00"))
     write_agent(tmp_path, "backup", BACKUP)
     write_agent(tmp_path, "often", OFTEN)
-    async with line(tmp_path, clock=clock) as made:
+    async with line(tmp_path, clock=clock, asleep=clock.asleep) as made:
         made.zone.now = BERLIN
         async with running(made):
             await planned(made, 2)
@@ -82,20 +82,37 @@ async def test_a_night_asleep(tmp_path: Path) -> None:
     assert 10 * HOUR_MS <= span["to_at"] - span["from_at"] <= 10 * HOUR_MS + MINUTE_MS
 
 
+async def test_held_up(tmp_path: Path) -> None:
+    """A daemon that was stopped for an hour, by a debugger or a frozen container, knows that it
+    could not act: what it makes late, it makes late for that."""
+    clock = ShiftedClock(at("2026-06-03T02:59:00+02:00"))
+    write_agent(tmp_path, "backup", BACKUP)
+    async with line(tmp_path, clock=clock, asleep=clock.asleep) as made:
+        made.zone.now = BERLIN
+        async with running(made):
+            await planned(made)
+            await made.until(lambda: made.surroundings.due_at)
+            clock.hang(HOUR_MS)
+            made.engine.poke()
+            await succeeded(made, 1)
+        said = why(made, "backup")
+
+    assert "completed the 03:00 run late, at 03:59" in said
+    assert "because dotagent was held up from 03:00 to 03:59" in said
+
+
 async def test_set_back_two_hours(tmp_path: Path) -> None:
     """The clock goes back from 12:00 to 10:00: the 11:00 and 12:00 runs are not made again, and the
     13:00 run is made at 13:00."""
-    clock = ShiftedClock(TEN + 2 * HOUR_MS - 1_000)
+    clock = ShiftedClock(TEN + HOUR_MS + 30 * MINUTE_MS)
     write_agent(tmp_path, "a", HOURLY)
-    async with line(tmp_path, clock=clock) as made, running(made):
+    async with line(tmp_path, clock=clock, asleep=clock.asleep) as made, running(made):
         await planned(made)
+        clock.set(TEN + 2 * HOUR_MS - 1_000)
         await succeeded(made, 1)
         clock.step(-2 * HOUR_MS)
-        await made.until(
-            lambda: made.values(
-                "SELECT 1 FROM audit WHERE CAST(line AS TEXT) LIKE '%clock_stepped%'"
-            )
-        )
+        steps = "SELECT count(*) FROM audit WHERE CAST(line AS TEXT) LIKE '%clock_stepped%'"
+        await made.until(lambda: made.values(steps) == [2])
         clock.set(TEN + HOUR_MS - 1_000)
         await made.until(lambda: clock.now() > TEN + HOUR_MS + 500)
         again = made.values("SELECT count(*) FROM windows")
@@ -115,7 +132,7 @@ async def test_two_years_ahead_and_back(tmp_path: Path) -> None:
     back again, planning goes on from there in a new epoch, and says so, once."""
     clock = ShiftedClock(TEN + 30 * MINUTE_MS)
     write_agent(tmp_path, "a", HOURLY)
-    async with line(tmp_path, clock=clock) as made, running(made):
+    async with line(tmp_path, clock=clock, asleep=clock.asleep) as made, running(made):
         await planned(made)
         clock.step(730 * DAY_MS)
         await succeeded(made, 1)
@@ -125,7 +142,9 @@ async def test_two_years_ahead_and_back(tmp_path: Path) -> None:
         await succeeded(made, 2)
         last = made.rows("SELECT * FROM windows ORDER BY id DESC LIMIT 1")[0]
         stale_at = made.values("SELECT stale_at FROM schedules")
-        told = made.values("SELECT kind FROM events WHERE kind NOT IN ('success')")
+        told = made.values(
+            "SELECT kind FROM events WHERE kind NOT IN ('success', 'daily_summary', 'away_summary')"
+        )
 
     assert (TEN + HOUR_MS, 1, 0) == (last["expected_at"], last["plan_epoch"], last["late"])
     assert ["clock_changed"] == told
@@ -134,11 +153,13 @@ async def test_two_years_ahead_and_back(tmp_path: Path) -> None:
 
 async def test_the_clocks_go_forward(tmp_path: Path) -> None:
     """02:30 does not come in the night of 29 March 2026: the run is made as the gap ends, once."""
-    clock = ShiftedClock(at("2026-03-29T01:59:58+01:00"))
+    clock = ShiftedClock(at("2026-03-29T01:30:00+01:00"))
     write_agent(tmp_path, "a", NIGHTLY)
-    async with line(tmp_path, clock=clock) as made:
+    async with line(tmp_path, clock=clock, asleep=clock.asleep) as made:
         made.zone.now = BERLIN
         async with running(made):
+            await planned(made)
+            clock.set(at("2026-03-29T01:59:58+01:00"))
             await succeeded(made, 1)
             await made.until(lambda: made.values("SELECT 1 FROM schedules WHERE last_success_at"))
         rows = made.rows("SELECT expected_at, late FROM windows")
@@ -150,11 +171,13 @@ async def test_the_clocks_go_forward(tmp_path: Path) -> None:
 
 async def test_the_clocks_go_back(tmp_path: Path) -> None:
     """02:30 comes twice in the night of 25 October 2026: the run is made the first time only."""
-    clock = ShiftedClock(at("2026-10-25T02:29:58+02:00"))
+    clock = ShiftedClock(at("2026-10-25T02:00:00+02:00"))
     write_agent(tmp_path, "a", NIGHTLY)
-    async with line(tmp_path, clock=clock) as made:
+    async with line(tmp_path, clock=clock, asleep=clock.asleep) as made:
         made.zone.now = BERLIN
         async with running(made):
+            await planned(made)
+            clock.set(at("2026-10-25T02:29:58+02:00"))
             await succeeded(made, 1)
             clock.set(at("2026-10-25T02:29:59+01:00"))
             await made.until(lambda: clock.now() > at("2026-10-25T02:30:00.500+01:00"))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dotagent.core.model import Exited
+from dotagent.core.passage import ASLEEP, Passage, Span
 from dotagent.core.when import Calendar
-from dotagent.store import away
+from dotagent.store import spans
 from tests.core.walls import HOUR_MS, MINUTE_MS
 from tests.store.builder import EIGHT, Home, agent, route, schedule
 
@@ -120,7 +121,8 @@ async def test_a_machine_that_slept(home: Home) -> None:
     await home.plan()
     await home.run(EIGHT, OK)
     left, home.now = home.now, EIGHT + 5 * HOUR_MS + MINUTE_MS
-    await home.write(lambda tx: away.slept(tx, left, home.now))
+    night = Passage(stepped_ms=0, spans=(Span(from_at=left, to_at=home.now, why=ASLEEP),))
+    await home.write(lambda tx: spans.note(tx, home.actor, home.now, night))
     await home.run(home.now, OK)
     await home.look()
 

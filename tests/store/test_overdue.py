@@ -104,10 +104,11 @@ async def test_a_success_ends_it(home: Home) -> None:
     assert EIGHT + 6 * HOUR_MS + 1 == stale
 
 
-async def test_a_run_that_never_ends(home: Home) -> None:
-    """With ``overlap = "skip"`` and a run that never ends, every window is skipped, which is no
-    success: the schedule speaks (rules R4)."""
-    await home.adopt(agent())
+@pytest.mark.parametrize("overlap", ["skip", "queue"])
+async def test_a_run_that_never_ends(home: Home, overlap: str) -> None:
+    """With a run that never ends, every further window is skipped, or waits behind it; neither is
+    a success: the schedule speaks (rules R4)."""
+    await home.adopt(agent(schedules=[schedule(overlap=overlap)]))
     await home.plan()
     await home.run(EIGHT, Exited(code=0))
     (run,) = await home.due(EIGHT + HOUR_MS)

@@ -130,7 +130,7 @@ async def test_agent_and_schedule(home: Home) -> None:
 
     assert ["s"] == [run.schedule_id for run in one]
     assert [] == none
-    assert ["s", "t"] == [run.schedule_id for run in await home.due(TEN)]
+    assert ["t", "s"] == [run.schedule_id for run in await home.due(TEN)]
 
 
 async def test_a_pause_has_an_end_that_can_come(home: Home) -> None:

@@ -161,9 +161,8 @@ class Engine:
                 self._poke.clear()
                 turn = await self._look()
                 if not turn.more:
-                    wake_at = self._soon(turn.wake_at)
-                    self._surroundings.due_at = wake_at
-                    await self._sleep(wake_at)
+                    self._surroundings.due_at = at = self._soon(turn.wake_at)
+                    await self._sleep(at)
             await self._wind_down()
         finally:
             await self._surroundings.close()

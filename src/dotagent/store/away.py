@@ -17,13 +17,6 @@ _ABSENCE = "away"
 """The absence that was not told of yet: from and to, as JSON."""
 
 
-def slept(tx: Tx, from_at: int, to_at: int) -> None:
-    """The machine slept under a holder that was there all the time."""
-    why = "the machine slept"
-    tx.run("INSERT INTO spans (from_at, to_at, why) VALUES (?, ?, ?)", from_at, to_at, why)
-    over(tx, from_at, to_at)
-
-
 def over(tx: Tx, from_at: int, to_at: int) -> None:
     """Back again. An earlier absence that was not told of yet is part of this one."""
     known = facts.recall(tx, _ABSENCE)

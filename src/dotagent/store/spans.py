@@ -9,7 +9,6 @@ from dotagent.store import away, record
 from dotagent.store.actor import Actor
 from dotagent.store.database import Tx
 
-
 IDLE = (ASLEEP, HELD_UP)
 """What people are told of as an absence; a clock that was set forward is none."""
 
