@@ -78,6 +78,7 @@ class Traced(Home):
     """A home whose statements are kept."""
 
     seen: set[str]
+    db: sqlite3.Connection
 
 
 @pytest.fixture
@@ -93,6 +94,7 @@ async def home(tmp_path: Path) -> AsyncIterator[Traced]:
     )
     await made.begin()
     made.seen = set()
+    made.db = db
     db.set_trace_callback(made.seen.add)
     yield made
     made.close()
@@ -246,3 +248,33 @@ async def test_the_waiting_window_is_found_among_many(home: Home) -> None:
     assert waiting is not None
     assert EIGHT == waiting["expected_at"]
     assert running is None
+
+
+async def test_a_dead_channel_costs_its_neighbours_nothing(home: Traced) -> None:
+    """However much waits for a channel that is down, a message to another one is claimed and
+    settled, and the next wake found, in as many steps of SQLite; all of it waits for one time."""
+    ticks = [0]
+
+    def tick() -> int:
+        ticks[0] += 1
+        return 0
+
+    home.db.set_progress_handler(tick, 50)
+    names = [f"x{n}" for n in range(1_000)]
+    routed = [agent(name, schedules=[], routes=[route(to="dead")]) for name in names]
+    await home.adopt(*routed, agent("fine", schedules=[], routes=[route(to="fine")]))
+    costs = []
+    for waiting in (names[:10], names[10:]):
+        for name in waiting:
+            await home.tell(Kind.GIVEN_UP, name)
+        for claim in await home.claim(only=["dead"]):
+            await home.answer(claim, Retry(why="503", after_ms=HOUR_MS))
+        down = (await home.wakes())["outbox"]
+        await home.tell(Kind.GIVEN_UP, "fine")
+        ticks[0] = 0
+        (claim,) = await home.claim()
+        await home.answer(claim, room=8)
+        assert down == (await home.wakes())["outbox"]
+        costs.append(ticks[0])
+
+    assert costs[1] < 2 * costs[0]

@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from dotagent.core.model import FAILURES, SEVERITY, Kind, Severity
 
-FOLDED_MOST = 1_000
+FOLDED_MOST = 500
 """Rows in one message: a claim is one transaction, and the writer has others to serve."""
 PROBE_MOST = 20
 """Rows in the one message that tries a channel which is down: each try stands in the ledger."""

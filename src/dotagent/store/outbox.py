@@ -65,9 +65,9 @@ _TURN = "state = 'pending' AND turn = 1"
 # there may be ten thousand, are not looked at (https://www.sqlite.org/lang_with.html).
 _WAITED_FOR = f"""
 WITH RECURSIVE waited_for (fingerprint) AS (
-  SELECT min(fingerprint) FROM deliveries WHERE {_TURN}
+  SELECT min(fingerprint) FROM deliveries INDEXED BY deliveries_free WHERE {_TURN}
   UNION ALL
-  SELECT (SELECT min(d.fingerprint) FROM deliveries d
+  SELECT (SELECT min(d.fingerprint) FROM deliveries d INDEXED BY deliveries_free
           WHERE {_TURN} AND d.fingerprint > waited_for.fingerprint)
   FROM waited_for WHERE waited_for.fingerprint IS NOT NULL)
 """
@@ -141,9 +141,13 @@ def _claim_from(tx: Tx, actor: Actor, now: int, destination: Row, room: int) -> 
     return _paced(tx, fingerprint, paced_at, claims)
 
 
-_SENDING = "SELECT count(*) FROM deliveries WHERE state = 'sending' AND led_by IS NULL"
+_SENDING = (
+    "SELECT count(*) FROM deliveries INDEXED BY deliveries_sending"
+    " WHERE state = 'sending' AND led_by IS NULL"
+)
 _PROBING = (
-    "SELECT count(*) FROM deliveries d CROSS JOIN destinations t USING (fingerprint)"
+    "SELECT count(*) FROM deliveries d INDEXED BY deliveries_sending"
+    " CROSS JOIN destinations t USING (fingerprint)"
     " WHERE d.state = 'sending' AND d.led_by IS NULL"
     " AND (t.failures > 0 OR t.parked_at IS NOT NULL)"
 )
@@ -253,8 +257,8 @@ FROM destinations t JOIN (
          min({", ".join(_soonest(level) for level in LEVELS)}) AS at
   FROM waited_for w) AS first USING (fingerprint)
 WHERE first.at < {_NEVER}
-  AND (SELECT count(*) FROM deliveries b WHERE b.fingerprint = t.fingerprint
-       AND b.state = 'sending' AND b.led_by IS NULL)
+  AND (SELECT count(*) FROM deliveries b INDEXED BY deliveries_sending
+       WHERE b.fingerprint = t.fingerprint AND b.state = 'sending' AND b.led_by IS NULL)
       < CASE WHEN t.failures > 0 OR t.parked_at IS NOT NULL THEN ?1 ELSE min(t.parallel, ?2) END
 """
 
