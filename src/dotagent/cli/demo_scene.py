@@ -36,7 +36,7 @@ id = "every-30s"
 every = "30s"
 run_at_start = true
 max_attempts = {attempts}
-retry_backoff = ["1s"]
+retry_backoff = ["3s"]
 
 [[notifiers]]
 driver = "slack"
