@@ -152,7 +152,7 @@ async def test_every_event(tmp_path: Path) -> None:
 03 Jun 18:10  report/sync: gave up the 18:00 run after 2 attempts, last exit 1, on host
     web-1 (attempts used up (2 of 2)); failing since 06:00
 04 Jun 05:30  report/sync: attempt 1 of 2 failed, exit 1 after 4 s on host web-1; next
-    try 05:40
+    try 05:40; the 00:00 run, 5 h 30 min late
 04 Jun 05:40  report/sync: attempt 2 of 2 failed, exit 1 after 4 s on host web-1; no
     more tries
 04 Jun 05:40  report/sync: gave up the 00:00 run after 2 attempts, last exit 1, on host
@@ -305,7 +305,7 @@ async def test_collapsed(tmp_path: Path) -> None:
 03 Jun 18:10  report/sync: gave up the 18:00 run after 2 attempts, last exit 1, on host
     web-1 (attempts used up (2 of 2)); failing since 06:00
 04 Jun 05:30  report/sync: attempt 1 of 2 failed, exit 1 after 4 s on host web-1; next
-    try 05:40
+    try 05:40; the 00:00 run, 5 h 30 min late
 04 Jun 05:40  report/sync: gave up the 00:00 run after 2 attempts, last exit 1, on host
     web-1 (attempts used up (2 of 2)); failing since Wed 06:00
 04 Jun 06:00  report/sync: recovered on host web-1 after 1 day (8 failed attempts, 4
