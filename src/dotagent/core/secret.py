@@ -116,6 +116,18 @@ def pieces(value: str) -> Iterator[str]:
         yield from (piece, unquote(piece))
 
 
+def credentials(address: str) -> tuple[str, ...]:
+    """The user and password that an address of any setting may hold, encoded or not."""
+    if "://" not in address or "@" not in address:
+        return ()
+    try:
+        parts = urlsplit(address)
+        found = [part for part in (parts.username, parts.password) if part]
+    except ValueError:
+        return ()
+    return tuple({each for part in found for each in (part, unquote(part))})
+
+
 def _is_telling(part: str) -> bool:
     has_digit = any(char.isdigit() for char in part)
     return len(part) > _LONGEST_WORD or (len(part) >= _SHORTEST_PART and has_digit)

@@ -47,10 +47,11 @@ async def info(
         return answer.error or f"exit {spoken.exit_code}"
     if problem is not None:
         return problem
-    return _info(said, redactor)
+    return judge_info(said, redactor)
 
 
-def _info(said: Mapping[str, Any], redactor: Redactor) -> Info | str:
+def judge_info(said: Mapping[str, Any], redactor: Redactor) -> Info | str:
+    """What its answer to ``info`` says, or what is wrong with it."""
     name = said.get("name")
     if not isinstance(name, str) or not name:
         return 'its answer has no "name"'

@@ -118,7 +118,8 @@ async def _try(parts: Parts, catalogue: Catalogue, claim: Claim) -> _Try:
         settings, secrets = resolved(parts, target.settings)
     proxy, hidden = resolved(parts, {"proxy": target.proxy})
     target = replace(target, proxy=proxy["proxy"])
-    wrapped = parcel(target, settings, (*secrets, *hidden), message, claim)
+    known = (*secrets, *hidden, *secret_values(parts, manifest))
+    wrapped = parcel(target, settings, known, message, claim)
     marks = _Marks(parts.home_key, target.driver, claim.arrived)
     wrapped = replace(wrapped, arrived=marks.known, previous=_previous(parts, claim, message))
     is_plugin = target.driver == PLUGIN
@@ -144,7 +145,6 @@ async def _for_plugin(
         wrapped,
         timeout_ms=plugin_call.deadline_ms(target),
         env=plugin_call.environment(parts, manifest),
-        secrets=(*secret_values(parts, manifest), *wrapped.secrets),
         facts={**told, "send": claim.number, "may_repeat": claim.may_repeat},
     )
 

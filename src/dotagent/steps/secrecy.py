@@ -12,7 +12,14 @@ from typing import Any
 from dotagent.core.errors import DotagentError
 from dotagent.core.manifest import Manifest
 from dotagent.core.restrict import is_base
-from dotagent.core.secret import Unresolved, named_as_secret, pieces, references, resolve
+from dotagent.core.secret import (
+    Unresolved,
+    credentials,
+    named_as_secret,
+    pieces,
+    references,
+    resolve,
+)
 from dotagent.core.targets import PLUGIN, Target, of_manifest
 from dotagent.steps.catalogue import Catalogue
 from dotagent.steps.parts import Parts
@@ -71,8 +78,8 @@ def _of_target(parts: Parts, target: Target) -> list[str]:
     driver = parts.driver(target.driver) if target.driver != PLUGIN else None
     secret = {name: target.settings.get(name) for name in (driver.secrets if driver else ())}
     values = [*_texts(parts, secret), *_named(parts, {**target.settings, "proxy": target.proxy})]
-    if target.proxy is not None and "@" in target.proxy:
-        values += _texts(parts, {"proxy": target.proxy})
+    for text in _texts(parts, {**target.settings, "proxy": target.proxy}):
+        values += credentials(text)
     return values if target.driver != PLUGIN else [*values, *_of_plugin(parts, target.settings)]
 
 
