@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from dotagent.core.span import DAY_MS
-from dotagent.engine.upkeep import FACT
+from dotagent.engine.upkeep import FACT, LEAP_MS
 from dotagent.store import facts
 from dotagent.store.database import Tx
 from tests.engine.line import ONCE, Line, line, running, write_agent
@@ -130,3 +130,16 @@ def fill(tx: Tx) -> None:
             "INSERT INTO requests (kind, args, state, created_at, ended_at)"
             " VALUES ('run', '{}', 'done', 1, 1)"
         )
+
+
+async def test_a_clock_that_leapt_forgets_nothing_at_once(tmp_path: Path) -> None:
+    """Two years ahead, or a machine that was off so long: what is old by that clock goes a day
+    later, if the clock still says so."""
+    log = aged(tmp_path / "logs" / "agents" / "away" / "away.log")
+    leapt = await stamp_after(tmp_path, -LEAP_MS - DAY_MS)
+    there = log.exists()
+    later = await stamp_after(tmp_path, -DAY_MS)
+
+    assert leapt <= later
+    assert there
+    assert not log.exists()

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from dotagent.engine.embedded import Engine
 
 FACT = "upkeep_at"
+LEAP_MS = 31 * DAY_MS
+"""A clock that is so far from the last upkeep may be wrong: what it calls old is believed a day
+later, if it still says so."""
 FOLDERS = 50
 """Agents whose logs are looked at in one step."""
 
@@ -52,8 +55,9 @@ class Upkeep:
     async def _run(self, parts: Parts, config: Config, is_stopped: Callable[[], bool]) -> None:
         now = parts.clock.now()
         try:
-            await _prune(parts, config, now, is_stopped)
-            await _files(parts, config, now, is_stopped)
+            if _is_believed(look.fact(parts.reader, FACT), now):
+                await _prune(parts, config, now, is_stopped)
+                await _files(parts, config, now, is_stopped)
             if not is_stopped():
                 await parts.store.write(lambda tx: facts.remember(tx, FACT, str(now)))
         except StoreBusy:
@@ -66,6 +70,11 @@ def _next(last: str | None, now: int) -> int:
     """A day after the last one; a stamp of the future was made by a wrong clock."""
     at = int(last) if last is not None and last.isdecimal() else 0
     return at + DAY_MS if at <= now else now
+
+
+def _is_believed(last: str | None, now: int) -> bool:
+    """Whether what is old by this clock may go for ever."""
+    return last is None or not last.isdecimal() or abs(now - int(last)) <= LEAP_MS
 
 
 async def _prune(parts: Parts, config: Config, now: int, is_stopped: Callable[[], bool]) -> None:
