@@ -1,4 +1,5 @@
-"""What the engine does beside its line, when its time comes: the daily upkeep, the dead-man ping.
+"""What the engine does beside its line, when its time comes: the daily upkeep, the dead-man
+ping, a word about a store in trouble.
 
 Invariant: no start, no message and no stop waits for any of it.
 """
@@ -7,7 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dotagent.core.errors import StoreBusy
 from dotagent.engine.deadman import Pinger
+from dotagent.engine.distress import Distress
 from dotagent.engine.upkeep import Upkeep
 
 if TYPE_CHECKING:
@@ -17,21 +20,30 @@ if TYPE_CHECKING:
 class Chores:
     """``look`` once a turn; ``due_at`` is when they want to be looked at again."""
 
-    def __init__(self) -> None:
+    def __init__(self, distress: Distress | None = None) -> None:
         self._upkeep = Upkeep()
         self._pinger = Pinger()
+        self._distress = distress or Distress()
 
     @property
     def due_at(self) -> int | None:
-        return self._upkeep.due_at
+        known = [at for at in (self._upkeep.due_at, self._distress.due_at) if at is not None]
+        return min(known, default=None)
 
     def look(self, engine: Engine) -> None:
         """Begin what is due. They are a daemon's: a command has other things to do."""
         if not engine.mode.plan or engine.mode.until is not None:
             return
         self._pinger.look(engine)
+        self._distress.look(engine)
         if not engine.parts.trouble.waiting:
             self._upkeep.look(engine, engine.config)
+
+    def refused(self, engine: Engine, error: StoreBusy) -> None:
+        """The store would not take a turn."""
+        engine.parts.trouble.why = error.message
+        if engine.mode.plan and engine.mode.until is None:
+            self._distress.refused(engine, error)
 
     async def close(self) -> None:
         """Nothing more."""

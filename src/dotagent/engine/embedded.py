@@ -103,7 +103,7 @@ class Engine:
         self._surroundings = surroundings
         self._recorder = recorder
         self._asked = Asked(self)
-        self._chores = Chores()
+        self.chores = Chores()
         self._sending = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._poke = asyncio.Event()
@@ -166,7 +166,7 @@ class Engine:
             await self._wind_down()
         finally:
             await self._surroundings.close()
-            await self._chores.close()
+            await self.chores.close()
             await self.parts.vault.close()
             await self._cancel_all()
             recorder.cancel()
@@ -185,10 +185,10 @@ class Engine:
             await self._surroundings.renew(self)
             await self._tell_of_the_record()
             await self._asked.look()
-            self._chores.look(self)
+            self.chores.look(self)
             return await self._turn()
         except StoreBusy as error:
-            self.parts.trouble.why = error.message
+            self.chores.refused(self, error)
             return Turn(wake_at=self.parts.clock.now() + BUSY_MS)
 
     async def _turn(self) -> Turn:
@@ -250,7 +250,7 @@ class Engine:
         wakes = [self._surroundings.look_at]
         if self.mode.plan:
             actor, summary = self.parts.actor, self.config.summary
-            wakes.append(self._chores.due_at)
+            wakes.append(self.chores.due_at)
             wakes += [plan.next_look(tx), timely.next_wake(tx, actor, now, summary)]
             if self.room - started > 0:
                 wakes.append(windows.next_wake(tx))
