@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -31,6 +33,32 @@ def _root_of(path: Path, table: str) -> int:
             "SELECT rootpage FROM sqlite_schema WHERE name = ?", (table,)
         ).fetchone()[0]
     return found
+
+
+DIES_HALFWAY = """
+import os, sqlite3, sys
+db = sqlite3.connect(sys.argv[1], isolation_level=None)
+db.execute("PRAGMA cache_size = 2")
+db.execute("BEGIN")
+db.execute("CREATE TABLE half (x)")
+db.executemany("INSERT INTO half VALUES (?)", [("x" * 4000,)] * 50)
+os._exit(0)
+"""
+
+
+def test_a_holder_that_died_as_it_made_the_database(tmp_path: Path) -> None:
+    """What is half there, before there is a write-ahead log, is undone, and the next holder makes
+    the database; it does not stop at what only a writer can undo."""
+    path = database(tmp_path)
+    subprocess.run([sys.executable, "-c", DIES_HALFWAY, path], check=True)
+    assert Path(f"{path}-journal").stat().st_size
+
+    damage.open_checked(path).close()
+
+    with closing(sqlite3.connect(path)) as db:
+        names = {row[0] for row in db.execute("SELECT name FROM sqlite_schema")}
+    assert "holders" in names
+    assert "half" not in names
 
 
 async def test_it_is_checked_after_a_crash(home: Home, tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ from dotagent.store.database import Tx
 from dotagent.store.turn import end
 
 ROWS = """
-SELECT d.*, e.kind, e.agent, e.schedule, e.outage_id, e.attempt_id,
+SELECT d.*, e.kind, e.agent, e.schedule, e.outage_id, e.attempt_id, e.about,
        coalesce(r.rate_limit_ms, 0) AS rate_limit_ms, coalesce(r.collapse, 0) AS collapse,
        coalesce(r.folds, 0) AS folds
 FROM deliveries d JOIN events e ON e.seq = d.event_seq
@@ -189,6 +189,9 @@ def hushed(tx: Tx, actor: Actor, now: int, row: Row) -> bool:
     """Whether the delivery is kept quiet now that it is its turn; it has ended then."""
     if row["resend_of"] is not None:
         return False  # a person wants it
+    if row["about"] == row["fingerprint"]:  # its notifier has come to point there (rules R21)
+        end(tx, now, row, "suppressed", "it is about this very channel")
+        return True
     if _is_quiet_recovery(tx, row):
         end(tx, now, row, "suppressed", "every failure message of this outage stayed quiet")
         return True

@@ -14,7 +14,7 @@ from dotagent.core.errors import StoreCorrupt
 from dotagent.store import database, holders
 from dotagent.store.database import Store
 
-_COMPANIONS = ("-wal", "-shm")
+_COMPANIONS = ("-wal", "-shm", "-journal")
 _MARK = ".damaged-"
 
 
@@ -22,6 +22,7 @@ def open_checked(path: str) -> Store:
     """Open or create the store; SQLite's own check first if the last holder died. Raises
     ``StoreError``."""
     if os.path.exists(path):
+        database.roll_back(path)
         with closing(database.connect_reader(path)) as reader:
             crashed = holders.last_crashed(reader)
         if crashed:

@@ -14,6 +14,7 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from typing import Any, TypeVar
 
 from dotagent.core.errors import StoreBusy, StoreCorrupt, StoreError
@@ -140,6 +141,18 @@ def open_store(path: str) -> Store:
         db.close()
         raise
     return Store(path, db)
+
+
+def roll_back(path: str) -> None:
+    """Whoever dies while the database is made, before it has its write-ahead log, leaves a journal
+    of what must be undone first; a connection that may only read cannot. Raises ``StoreError``."""
+    if not os.path.exists(f"{path}-journal"):
+        return
+    try:
+        with closing(sqlite3.connect(f"file:{quote(path)}?mode=rw", uri=True)) as db:
+            db.execute("PRAGMA user_version").fetchone()
+    except sqlite3.Error as error:
+        raise classify(error, path) from error
 
 
 def make(path: str) -> None:

@@ -62,7 +62,8 @@ class Claim:
 
 _TURN = "state = 'pending' AND turn = 1"
 # From one destination that something waits for to the next, along an index: the others, of which
-# there may be ten thousand, are not looked at (https://www.sqlite.org/lang_with.html).
+# there may be ten thousand, are not looked at (https://www.sqlite.org/lang_with.html). The index is
+# named, for SQLite would else read all that waits to find one that has its turn.
 _WAITED_FOR = f"""
 WITH RECURSIVE waited_for (fingerprint) AS (
   SELECT min(fingerprint) FROM deliveries INDEXED BY deliveries_free WHERE {_TURN}
