@@ -20,8 +20,8 @@ RARE = ("keep the good copy", "adopt")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class End:
     """The end of one life. ``point``: inside the daemon (see ``points``). ``request``: the n-th
-    message is on the wire, and its answer is or is not (``answered``). ``grown``: the home's files
-    have grown by so many bytes."""
+    message is on the wire, and its answer is or is not (``answered``). ``grown``: the record has
+    grown by so many bytes."""
 
     kind: Literal["point", "request", "bytes"]
     point: str | None = None
@@ -34,7 +34,7 @@ class End:
             return str(self.point)
         if self.kind == "request":
             return f"request {self.request} {'answered' if self.answered else 'unanswered'}"
-        return f"{self.grown} bytes written"
+        return f"{self.grown} bytes of record"
 
 
 def draw(random: Random, *, edited: bool) -> End:
@@ -46,7 +46,7 @@ def draw(random: Random, *, edited: bool) -> End:
         return End(kind="point", point=f"{ANY}/{BEFORE}/{int(10 ** random.uniform(2, 4.3))}")
     if kind == "request":
         return End(kind="request", request=random.randint(1, 25), answered=random.random() < 0.5)
-    return End(kind="bytes", grown=int(10 ** random.uniform(3.5, 5.5)))
+    return End(kind="bytes", grown=int(10 ** random.uniform(2.5, 4.2)))
 
 
 def _step(random: Random, edited: bool) -> str:

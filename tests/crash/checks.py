@@ -97,7 +97,7 @@ def arrivals_are_what_was_demanded(trial: Trial, topic_of: Callable[[str, str], 
 
 def explain(arrived: Sequence[str], demanded: Sequence[str], key: str) -> None:
     """Fail unless the arrivals are a reading of the ledger. ``demanded`` is that in regular
-    expressions, one a delivery: what must arrive, and what may."""
+    expressions, one a message: what must arrive, and what may."""
     text = "".join(f"{line}\n" for line in arrived)
     if re.fullmatch("".join(demanded), text):
         return
@@ -110,21 +110,32 @@ def explain(arrived: Sequence[str], demanded: Sequence[str], key: str) -> None:
 
 
 def _demanded(trial: Trial, order_key: str) -> list[str]:
-    """One expression a delivery: an arrival for each send that was answered well, perhaps one for
-    each whose answer was lost, none for the others; a repeat says so. What went in another's
-    message arrived with that."""
-    found = []
-    for row in trial.all(
-        "SELECT e.*, d.id AS delivery, d.folded FROM deliveries d JOIN events e"
-        " ON e.seq = d.event_seq WHERE d.order_key = ? AND d.tries > 0 ORDER BY e.seq",
+    """One expression a message, in the order in which they were sent: an arrival for each that was
+    answered well, perhaps one for each whose answer was lost, none for the others; a repeat says
+    so. What went in another's message arrived with that."""
+    sends = trial.all(
+        "SELECT s.*, d.event_seq FROM sends s JOIN deliveries d ON d.id = s.delivery_id"
+        " WHERE d.order_key = ? AND s.led_by IS NULL"
+        " ORDER BY s.started_at, s.epoch, s.delivery_id, s.number",
         order_key,
-    ):
-        sends = trial.all(
-            "SELECT * FROM sends WHERE delivery_id = ? AND led_by IS NULL ORDER BY number",
-            row["delivery"],
-        )
-        found.append("".join(_reading(trial, row, send) for send in sends))
-    return found
+    )
+    in_event_order(trial, order_key)
+    return [
+        _reading(trial, trial.all("SELECT * FROM events WHERE seq = ?", send["event_seq"])[0], send)
+        for send in sends
+    ]
+
+
+def in_event_order(trial: Trial, order_key: str) -> None:
+    """I5: no delivery of a key was sent for the first time before one of an earlier event."""
+    first = trial.all(
+        "SELECT min(s.started_at) FROM deliveries d JOIN sends s ON s.delivery_id = d.id"
+        " WHERE d.order_key = ? GROUP BY d.id ORDER BY d.event_seq",
+        order_key,
+    )
+    began = [row[0] for row in first]
+
+    assert began == sorted(began), f"{order_key!r} was sent out of order"
 
 
 def _reading(trial: Trial, row: Any, send: Any) -> str:
@@ -138,16 +149,20 @@ def _reading(trial: Trial, row: Any, send: Any) -> str:
         send["started_at"],
     )
     zone, event = machine_zone({}), _event(row)
-    line = line_of(event, zone)
-    if others:
+    lines = {line_of(event, zone)}
+    if others:  # why they were one is only known of the last try
         own = render(event, key="", zone=zone)
         events = [event, *(_event(each) for each in others)]
-        line = together(own, event, events, Why.of(row["folded"]), zone).line
+        lines = {together(own, event, events, why, zone).line for why in Why}
     repeats = any(each["may_repeat"] for each in (send, *others))
-    return f"(?:{re.escape(line + REPEAT * repeats)}\n){_TIMES[send['outcome']]}"
+    text = "|".join(re.escape(line + REPEAT * repeats) for line in sorted(lines))
+    return f"(?:(?:{text})\n){_TIMES[send['outcome']]}"
 
 
 _TIMES = {"sent": "", "unknown": "?", "retry": "{0}"}
+
+
+_TOGETHER = re.compile(r"^\d+ messages in one \([^)]*\): ")
 
 
 def _arrived(trial: Trial, target: str, order_key: str) -> Iterable[str]:
@@ -156,7 +171,8 @@ def _arrived(trial: Trial, target: str, order_key: str) -> Iterable[str]:
     start = f"{agent}/{schedule}: "
     for request in trial.server.accepted:
         line = request.body.decode().split("\n")[0]
-        ours = line.startswith(start) if agent else not re.match(r"\w+/\w+: ", line)
+        lead = _TOGETHER.sub("", line)  # several in one go by the key of the one that leads
+        ours = lead.startswith(start) if agent else not re.match(r"\w+/\w+: ", lead)
         if request.target == target and ours:
             yield line
 

@@ -8,6 +8,7 @@ manifests are gone, and returns what can be known from outside.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import itertools
 import os
 import signal
@@ -107,6 +108,8 @@ class Long:
             raise AssertionError(f"a daemon ended with {status} instead of by {end}")
 
     def _start(self, point: str | None) -> int:
+        # A child that the dead one was just starting has the lock until it becomes its program.
+        until(lambda: _is_free(self._home / "state/lock"), what="the lock of a dead daemon")
         files = {"report": str(self._home / "report"), "log": str(self._home / "log")}
         pid: int = self._nursery.ask(home=str(self._home), point=point, **files)["pid"]
         return pid
@@ -161,14 +164,24 @@ def _killer(pid: int, end: End) -> Callable[[], None]:
     return asked
 
 
+def _is_free(lock: Path) -> bool:
+    """Whether nobody holds the home."""
+    if not lock.exists():
+        return True
+    with lock.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
+
+
 def _size(home: Path) -> int:
-    files = (home / "state/dotagent.db-wal", home / "state/dotagent.db", home / "state/audit.jsonl")
-    logs = home.glob("logs/agents/*/*.log")
-    total = 0
-    for file in (*files, *logs):
-        with suppress(OSError):
-            total += file.stat().st_size
-    return total
+    """Of the file that only grows."""
+    try:
+        return (home / "state/audit.jsonl").stat().st_size
+    except OSError:
+        return 0
 
 
 def _at_rest(home: Path) -> bool:

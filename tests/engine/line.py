@@ -18,7 +18,7 @@ from dotagent.drivers.kit import registry
 from dotagent.engine.embedded import Engine, Mode
 from dotagent.engine.recorder import Recorder
 from dotagent.engine.surroundings import Surroundings
-from dotagent.ports import Parcel
+from dotagent.ports import Clock, Parcel, Sender
 from dotagent.steps.catalogue import Catalogue
 from dotagent.steps.parts import Parts
 from dotagent.store import holders, look
@@ -29,6 +29,7 @@ from dotagent.supervisor.speak import speak
 from dotagent.system.clock import SystemClock
 from dotagent.system.threads import Threads
 from tests.support.daemon import environment, write_agent
+from tests.support.wheel import Wheel
 
 Row = dict[str, Any]
 ONCE = '[[schedules]]\nid = "s"\nevery = "1h"\nrun_at_start = true\n'
@@ -37,7 +38,7 @@ ONCE = '[[schedules]]\nid = "s"\nevery = "1h"\nrun_at_start = true\n'
 class Post:
     """Takes every message, after a while, and keeps it."""
 
-    def __init__(self, clock: SystemClock, takes_ms: int) -> None:
+    def __init__(self, clock: Clock, takes_ms: int) -> None:
         self._clock = clock
         self._takes_ms = takes_ms
         self.parcels: list[Parcel] = []
@@ -107,11 +108,12 @@ async def line(
     stop_grace_ms: int = 0,
     takes_ms: int = 0,
     max_running: int = 4,
-    spawner: Callable[[SystemClock], RealSpawner] = RealSpawner,
-    clock: SystemClock | None = None,
+    spawner: Callable[[Clock], RealSpawner] = RealSpawner,
+    clock: SystemClock | Wheel | None = None,
+    sender: Callable[[Clock], Sender] | None = None,
     asleep: Callable[[], int] | None = None,
 ) -> AsyncIterator[Line]:
-    """An engine on ``home`` that does not run yet."""
+    """An engine on ``home`` that does not run yet. ``sender`` makes who sends, if not ``Post``."""
     asyncio.get_running_loop().set_default_executor(Threads())
     inherited = environment(home, env)
     paths = app.paths_of(inherited)
@@ -132,7 +134,7 @@ async def line(
             reader=reader,
             spawner=spawner(clock),
             speak=speak,
-            sender=post,
+            sender=post if sender is None else sender(clock),
             ping=post.ping,
             driver=registry.load,
             actor=Actor(epoch=begun.epoch, host="web-1", zone=UTC),

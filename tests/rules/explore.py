@@ -90,12 +90,15 @@ ARGUMENTS: dict[str, dict[str, Sequence[Any]]] = {
     },
     "manifest_is_removed": {"name": NAMES},
     "root_goes_or_comes": {},
-    "channel_changes": {"name": ("ops", "two"), "to": ("", "f-{}", "f-new-{}")},
+    "channel_changes": {"name": ("ops", "two"), "to": ("", "f-{}", "f-two", "f-ops", "f-b")},
     "run_by_hand": {"name": NAMES, "trial": (True, False, False)},
     "dead_letters_are_sent_again": {},
     "is_silenced": {"name": NAMES, "for_ms": (30 * MINUTE_MS, 5 * HOUR_MS)},
     "silence_is_ended": {},
     "is_acknowledged": {"name": NAMES},
+    "is_paused": {"name": NAMES, "for_ms": (30 * MINUTE_MS, 5 * HOUR_MS, 3 * DAY_MS)},
+    "is_resumed": {"name": NAMES},
+    "next_run_is_skipped": {"name": NAMES},
 }
 """Every act of a life, and what it may be done with."""
 

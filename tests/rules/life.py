@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any, TypeVar, cast
 
 from dotagent.core.errors import StoreFull, UsageError
+from dotagent.core.manifest_notifier import QuietHours
 from dotagent.core.model import (
     AttemptKind,
     Exit,
@@ -43,6 +44,7 @@ NAMES = "abc"
 OPS = route("ops", "f-ops", remind=[HOUR_MS])
 TWO = route("two", "f-two", [Kind.GIVEN_UP])
 NO_SWITCH = Switch()
+LIMIT_MS = 50 * MINUTE_MS
 
 
 def manifest(
@@ -54,12 +56,18 @@ def manifest(
         "b": {"overlap": "queue"},
         "c": {"catch_up": "none", "stale_after": 5 * MINUTE_MS},
     }
+    rules: dict[str, dict[str, Any]] = {
+        "a": {"collapse": True},
+        "b": {"quiet_hours": QuietHours(from_minute=8 * 60, to_minute=14 * 60)},
+        "c": {"rate_limit_ms": LIMIT_MS},
+    }
     when = Every(every_ms=minutes * MINUTE_MS, run_at_start=name == "a")
     channel = route(
         name,
         to or f"f-{name}",
         remind=[HOUR_MS, 3 * HOUR_MS] if name == "b" else (),
         pace=Pace(burst=2, every_ms=500, parallel=2),
+        **rules[name],
     )
     made = schedule(when=when, tries=tries, backoff=[MINUTE_MS, 3 * MINUTE_MS], **policies[name])
     return agent(name, schedules=[made], routes=[channel] if own else [], **more)
@@ -84,6 +92,7 @@ class Life:
         self.disk: dict[str, AgentRows] = {name: manifest(name) for name in NAMES}
         self.channels = {"ops": OPS, "two": TWO}
         self.vanished = False
+        self.stepped = False
         self.running: list[Run] = []
         self.sending: list[Claim] = []
         self.arrived: dict[str, list[int]] = {}
@@ -131,7 +140,7 @@ class Life:
         for claim in claims:
             (to,) = self.rows(
                 "SELECT t.*, (SELECT count(*) FROM deliveries d WHERE d.state = 'sending'"
-                " AND d.fingerprint = t.fingerprint) AS busy"
+                " AND d.led_by IS NULL AND d.fingerprint = t.fingerprint) AS busy"
                 " FROM destinations t WHERE fingerprint = ?",
                 claim.fingerprint,
             )
@@ -148,6 +157,7 @@ class Life:
 
     def clock_steps(self, by: int) -> None:
         self.home.now += by
+        self.stepped = True
         self._recheck()
 
     def _recheck(self) -> None:
@@ -244,11 +254,13 @@ class Life:
         assert before == self._all(), "a send was settled twice"
 
     def _arrive(self, claim: Claim, outcome: Outcome) -> None:
-        """The service may have shown the message."""
-        (row,) = self.rows("SELECT * FROM deliveries WHERE id = ?", claim.delivery_id)
-        if isinstance(outcome, Sent | Unknown) and row["resend_of"] is None:
+        """The service may have shown the message, and all that it is about."""
+        if not isinstance(outcome, Sent | Unknown):
+            return
+        for number in sorted(claim.ids):
+            (row,) = self.rows("SELECT * FROM deliveries WHERE id = ?", number)
             seqs = self.arrived.setdefault(row["order_key"], [])
-            if row["event_seq"] not in seqs:
+            if row["resend_of"] is None and row["event_seq"] not in seqs:
                 seqs.append(row["event_seq"])
 
     # ------------------------------------------------------------------------------------- holders
@@ -346,6 +358,21 @@ class Life:
             at_once(self.home.write(op))
         except UsageError:
             return  # it is not failing
+
+    def is_paused(self, name: str, for_ms: int) -> None:
+        if self.rows("SELECT 1 FROM schedules WHERE agent = ? AND gone_at IS NULL", name):
+            at_once(self.home.pause(self.home.now + for_ms, agent=name))
+
+    def is_resumed(self, name: str) -> None:
+        if self.rows("SELECT 1 FROM schedules WHERE agent = ? AND gone_at IS NULL", name):
+            at_once(self.home.resume(agent=name))
+
+    def next_run_is_skipped(self, name: str) -> None:
+        if self.rows("SELECT 1 FROM schedules WHERE agent = ? AND gone_at IS NULL", name):
+            try:
+                at_once(self.home.skip(agent=name))
+            except UsageError:
+                return  # there is none to skip
 
     # -------------------------------------------------------------------------------- the end
 
