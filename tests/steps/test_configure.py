@@ -1,0 +1,44 @@
+"""What is wrong with config.toml or the secrets file is told once, to the global notifiers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.engine.line import line, running
+
+PHONE = '[[notifiers]]\nid = "phone"\ndriver = "ntfy"\ntopic = "t"\n'
+
+
+async def test_refused_secrets_are_told_once(tmp_path: Path) -> None:
+    """A secrets file that others may read is not used; people hear of it, and of no value in it."""
+    (tmp_path / "config.toml").write_text(PHONE)
+    secrets = tmp_path / "secrets.env"
+    secrets.write_text("API_KEY=value-1\n")
+    secrets.chmod(0o644)
+    async with line(tmp_path) as made, running(made):
+        await made.until(lambda: made.post.parcels)
+        made.surroundings.files_changed()
+        made.engine.poke()
+        await made.until(lambda: made.surroundings.look_at is None)
+        told = made.values("SELECT kind FROM events")
+
+    (parcel,) = made.post.parcels
+    assert ["secrets_refused"] == told
+    assert parcel.message.line.startswith("the secrets file secrets.env is not used: ")
+    assert "value-1" not in repr(parcel)
+
+
+async def test_a_broken_configuration_is_told(tmp_path: Path) -> None:
+    """The last good one stays in force, and its notifiers hear what is wrong."""
+    config = tmp_path / "config.toml"
+    config.write_text(PHONE)
+    async with line(tmp_path) as made, running(made):
+        await made.until(lambda: made.values("SELECT 1 FROM routing"))
+        config.write_text(PHONE + "[summary]\nat = 25\n")
+        made.surroundings.files_changed()
+        made.engine.poke()
+        await made.until(lambda: made.post.parcels)
+
+    (parcel,) = made.post.parcels
+    assert "config_invalid" == parcel.message.kind
+    assert "summary.at" in parcel.message.tail
