@@ -18,7 +18,7 @@ from dotagent.cli.screen import Screen
 from dotagent.core import exits
 from dotagent.core.decide import GOOD, Verdict
 from dotagent.core.duration import human
-from dotagent.core.errors import DotagentError
+from dotagent.core.errors import DotagentError, HomeError
 from dotagent.core.manifest import Manifest
 from dotagent.core.model import Blocked, Exited, NotStarted, TimedOut
 from dotagent.engine.asked import tee_paths
@@ -27,7 +27,7 @@ from dotagent.store import attempt_view, requests
 from dotagent.store.attempt_view import Ended
 from dotagent.store.reading import Reader, connect_reader
 from dotagent.store.requests import Request
-from dotagent.system import environment
+from dotagent.system import environment, shellenv
 from dotagent.system.paths import Paths
 from dotagent.system.waiting import now
 
@@ -57,7 +57,8 @@ class Live:
 
 
 def sweep(paths: Paths) -> None:
-    """Remove copies of output that nobody follows any more."""
+    """Remove copies of output that nobody follows any more, and environments that nobody took."""
+    shellenv.sweep(paths.requests, now())
     copies = {
         name: int(number)
         for name in os.listdir(paths.requests)
@@ -76,6 +77,21 @@ def sweep(paths: Paths) -> None:
             is_old = os.stat(path).st_mtime_ns // 1_000_000 < now() - LEFT_MS
             if is_old and request_id not in unfinished:
                 os.unlink(path)
+
+
+def lend(paths: Paths, env: Mapping[str, str]) -> str:
+    """This shell's environment for the run that is asked for: the name it goes by."""
+    try:
+        return shellenv.lend(paths.requests, env)
+    except OSError as error:
+        why = f"this shell's environment cannot be handed over: {error.strerror}"
+        raise HomeError(why) from error
+
+
+def take_back(paths: Paths, asked: Mapping[str, object]) -> None:
+    """Whatever became of the run, the environment does not stay there."""
+    if asked.get("shell_env") is not None:
+        shellenv.take_back(paths.requests, asked["shell_env"])
 
 
 def ended(paths: Paths, done: Done) -> Ended:

@@ -24,7 +24,8 @@ from dotagent.system.signals import Signals
     "--schedule", metavar="ID", type=SCHEDULE, help="Run as this schedule (default: the first)."
 )
 @click.option("--dry-run", is_flag=True, help="AGENT_DRY_RUN=true; no heartbeat, no agent log.")
-def command(name: str, schedule: str | None, dry_run: bool) -> int:
+@click.option("--shell-env", is_flag=True, help="Give it this shell's environment instead.")
+def command(name: str, schedule: str | None, dry_run: bool, shell_env: bool) -> int:
     """Try the agent NAME and watch it.
 
     Nobody is told, no schedule and no outage changes. It runs in the daemon's environment, as it
@@ -38,6 +39,7 @@ def command(name: str, schedule: str | None, dry_run: bool) -> int:
     found = find(paths, env, name, last_good=False)
     live.sweep(paths)
     screen = Screen()
+    asked: dict[str, object] = {}
     try:
         for remark in found.remarks:
             screen.note(remark)
@@ -47,6 +49,7 @@ def command(name: str, schedule: str | None, dry_run: bool) -> int:
             "kind": AttemptKind.TRIAL,
             "dry_run": dry_run,
             "tee": True,
+            "shell_env": live.lend(paths, env) if shell_env else None,
         }
         watch = Live(paths, screen, tee=True).watch
         done = act(
@@ -59,5 +62,6 @@ def command(name: str, schedule: str | None, dry_run: bool) -> int:
             screen.note(advice)
         return live.status(attempt)
     finally:
+        live.take_back(paths, asked)
         asked_already = signals.stops
         screen.close(lambda: signals.stops > asked_already)

@@ -16,7 +16,7 @@ import click
 from dotagent import app
 from dotagent.cli import delivery_text, live
 from dotagent.cli.acting import Done, act, environment
-from dotagent.cli.find_agent import Found, find
+from dotagent.cli.find_agent import find
 from dotagent.cli.layout import Page, page_for
 from dotagent.cli.live import Live
 from dotagent.cli.names import AGENT, SCHEDULE
@@ -41,7 +41,8 @@ from dotagent.system.waiting import now
     "--schedule", metavar="ID", type=SCHEDULE, help="Run as this schedule (default: the first)."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON, and no output.")
-def command(name: str, schedule: str | None, as_json: bool) -> int:
+@click.option("--shell-env", is_flag=True, help="Give it this shell's environment instead.")
+def command(name: str, schedule: str | None, as_json: bool, shell_env: bool) -> int:
     """Run the agent NAME for real, now.
 
     Success ends its outage, failure is told; no attempt of its schedule is used. Exits with 0 only
@@ -56,13 +57,16 @@ def command(name: str, schedule: str | None, as_json: bool) -> int:
     found = find(paths, env, name, last_good=True)
     live.sweep(paths)
     screen = Screen()
+    asked: dict[str, object] = {**found.args, "schedule": schedule, "kind": AttemptKind.MANUAL}
+    asked |= {"tee": not as_json, "shell_env": live.lend(paths, env) if shell_env else None}
     try:
         report = Report(paths, screen, env, as_json=as_json)
         for remark in found.remarks:
             screen.note(remark)
-        done = _ask(paths, env, found, schedule, report, signals)
+        done = _ask(paths, env, asked, report, signals)
         return report.close(done, began_at)
     finally:
+        live.take_back(paths, asked)
         asked_already = signals.stops
         screen.close(lambda: signals.stops > asked_already)
 
@@ -70,17 +74,10 @@ def command(name: str, schedule: str | None, as_json: bool) -> int:
 def _ask(
     paths: Paths,
     env: Mapping[str, str],
-    found: Found,
-    schedule: str | None,
+    asked: Mapping[str, object],
     report: Report,
     signals: Signals,
 ) -> Done:
-    asked = {
-        **found.args,
-        "schedule": schedule,
-        "kind": AttemptKind.MANUAL,
-        "tee": not report.as_json,
-    }
     return act(
         paths,
         env,

@@ -35,7 +35,7 @@ from dotagent.store.actor import Actor
 from dotagent.store.attempts import Run
 from dotagent.store.database import Op, T, Tx
 from dotagent.store.requests import Request
-from dotagent.system import goodcopy
+from dotagent.system import goodcopy, shellenv
 
 if TYPE_CHECKING:
     from dotagent.engine.embedded import Engine
@@ -133,22 +133,9 @@ class Asked:
             await self._note(request, "all slots are taken; it starts as soon as one is free")
             return None
 
-        def claim(tx: Tx) -> Run | None:
-            claimed = attempts.claim_asked(
-                tx,
-                parts.actor,
-                parts.clock.now(),
-                agent=manifest.agent.name,
-                schedule_id=schedule.id,
-                kind=AttemptKind(args["kind"]),
-                sha256=sha256,
-                request_id=request.id,
-            )
-            if claimed is not None:
-                requests.take(tx, parts.actor, request.id)
-            return claimed
-
-        run = await self._write(claim)
+        base = self._shell_env(args)
+        kind = AttemptKind(args["kind"])
+        run = await self._claim(request.id, manifest.agent.name, schedule.id, kind, sha256)
         if run is None:
             await self._note(
                 request, "a run of this schedule is in progress; it starts when that ends"
@@ -160,9 +147,40 @@ class Asked:
             folder=folder,
             dry_run=bool(args.get("dry_run")),
             tee=tee_paths(parts.paths.requests, request.id) if args.get("tee") else None,
+            base=base,
         )
+        if base is not None:
+            shellenv.take_back(parts.paths.requests, args["shell_env"])
         self._engine.start(run, job)
         return None
+
+    async def _claim(
+        self, request_id: int, agent: str, schedule_id: str, kind: AttemptKind, sha256: str
+    ) -> Run | None:
+        """The attempt, and the request taken; None while another one of the schedule runs."""
+        parts = self._engine.parts
+
+        def claim(tx: Tx) -> Run | None:
+            claimed = attempts.claim_asked(
+                tx,
+                parts.actor,
+                parts.clock.now(),
+                agent=agent,
+                schedule_id=schedule_id,
+                kind=kind,
+                sha256=sha256,
+                request_id=request_id,
+            )
+            if claimed is not None:
+                requests.take(tx, parts.actor, request_id)
+            return claimed
+
+        return await self._write(claim)
+
+    def _shell_env(self, args: Mapping[str, Any]) -> Mapping[str, str] | None:
+        """The environment of the person who asks, where the run is to have that."""
+        name = args.get("shell_env")
+        return None if name is None else shellenv.read(self._engine.parts.paths.requests, name)
 
     async def _manifest(self, args: Mapping[str, Any]) -> tuple[Manifest, str, str]:
         """The manifest to run, its hash and its folder: an adopted one, or the file that the

@@ -10,7 +10,7 @@ from dotagent.core.errors import UsageError
 from dotagent.core.manifest import Manifest, Schedule
 from dotagent.core.moment import stamp
 from dotagent.core.restrict import passed, refused_command, unheld, unheld_text
-from dotagent.core.secret import Redactor, Unresolved
+from dotagent.core.secret import Redactor, Unresolved, named_as_secret
 from dotagent.ports import Order
 from dotagent.steps.parts import Parts
 from dotagent.steps.secrecy import secret_values
@@ -60,7 +60,7 @@ def make(
         result_path=scratch.result,
         tee=tee,
         output_path=scratch.output if manifest.on_success else None,
-        redactor=Redactor(secret_values(parts, manifest)),
+        redactor=Redactor([*secret_values(parts, manifest), *named_as_secret(base or {})]),
     )
 
 
