@@ -144,13 +144,13 @@ async def test_ten_thousand_messages_for_a_dead_channel(tmp_path: Path) -> None:
             ]
             await parts.store.write(lambda tx: tell(tx, parts.actor, START, crowd, only=only))
             made.line.engine.poke()
-            await made.until(lambda: made.line.rows("SELECT 1 FROM sends WHERE number > 1"))
+            await made.until(lambda: made.line.rows("SELECT 1 FROM sends WHERE outcome = 'retry'"))
             said = of_system(Kind.MANIFEST_INVALID, made.clock.now(), line)
             await parts.store.write(lambda tx: tell(tx, parts.actor, made.clock.now(), [said]))
             made.line.engine.poke()
             await made.see(lambda: "manifest_invalid" in made.arrived(made.well))
 
-            assert {"retry"} == set(made.line.values(TRIES))
-            assert MANY < len(made.rows("WHERE d.notifier = 'sick' AND d.state = 'pending'"))
+            assert {"retry"} == set(made.line.values(TRIES)) - {None}
+            assert MANY < len(made.rows("WHERE d.notifier = 'sick' AND d.state != 'sent'"))
             await made.see(lambda: made.clock.sleepers)
             assert 1 == made.clock.sleepers
