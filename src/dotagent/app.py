@@ -50,7 +50,7 @@ from dotagent.store.database import Reader, Store
 from dotagent.store.holders import DAEMON
 from dotagent.supervisor.spawner import RealSpawner
 from dotagent.supervisor.speak import speak
-from dotagent.system import environment, faultlog, home, lock, notify, zone
+from dotagent.system import environment, faultlog, home, legacy, lock, notify, zone
 from dotagent.system.bell import Bell
 from dotagent.system.chance import chance
 from dotagent.system.clock import SystemClock, asleep
@@ -197,8 +197,8 @@ async def holding(
             signals = Signals().listen()
             stack.callback(signals.restore)
         stack.callback(clock.close)
-        held = lock.take(paths.lock, purpose.role, os.getpid(), clock.now())
-        stack.callback(held.release)
+        stack.callback(lock.take(paths.lock, purpose.role, os.getpid(), clock.now()).release)
+        legacy.refuse_running(paths)
         stack.enter_context(damage.set_aside(paths.database, clock.now))
         if purpose.role == DAEMON:
             home.keep_reserve(paths.reserve)

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from dotagent.core import chain
 from dotagent.core.config import Summary
 from dotagent.core.decide import Codes, judge
+from dotagent.core.legacy import NOTHING, Left
 from dotagent.core.model import (
     AttemptKind,
     Ended,
@@ -235,6 +236,7 @@ class Home:
         roots: Mapping[str, int | None] | None = None,
         files: Sequence[FileRow] = (),
         wrong: Sequence[tuple[str, str]] = (),
+        left: Left = NOTHING,
     ) -> set[str]:
         """One pass that finds exactly these agents, and ``files`` that make none."""
         running = {
@@ -246,6 +248,7 @@ class Home:
             agents=[a for a in agents if (a.name, a.path, a.sha256) not in running],
             roots={ROOT: 1} if roots is None else roots,
             wrong=wrong,
+            left=left,
         )
         return await self.write(lambda tx: adopt.adopt(tx, self.actor, self.now, found))
 

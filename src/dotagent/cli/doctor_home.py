@@ -9,17 +9,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
 
-from dotagent.core.errors import DotagentError, HomeError
+from dotagent.core.errors import DotagentError, HomeError, OldDaemon
 from dotagent.core.model import Problem
 from dotagent.core.moment import clock
 from dotagent.store import checkup, look
 from dotagent.store.checkup import Channel, Known
 from dotagent.store.reading import Reader
-from dotagent.system import auditfile, environment, modes
+from dotagent.system import auditfile, environment, legacy, modes
 from dotagent.system.lock import Holder, peek
 from dotagent.system.paths import Paths
 
 DAEMON = "daemon"
+HASH = 12
+"""Characters of a hash that people compare."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +66,7 @@ def examine(paths: Paths, env: Mapping[str, str], now: int, zone: tzinfo) -> Hom
                 problems += _record(paths, reader)
     except DotagentError as error:
         problems.append(_of(paths.database, error))
-    problems += _damaged(paths.database)
+    problems += [*_damaged(paths.database), *_older(paths)]
     problems += _nobody_acts(paths, holder, known, now, zone)
     for channel in known.channels:
         problems += _channel(paths, channel, now, zone)
@@ -74,7 +76,7 @@ def examine(paths: Paths, env: Mapping[str, str], now: int, zone: tzinfo) -> Hom
         agents_env=agents_env,
         captured=captured,
         problems=tuple(problems),
-        notes=(_who_acts(holder, now, zone),),
+        notes=(_who_acts(holder, now, zone), *_changed(known, now, zone)),
     )
 
 
@@ -113,6 +115,22 @@ def _who_acts(holder: Holder | None, now: int, zone: tzinfo) -> str:
     if holder.role in (DAEMON, None):
         return f"The daemon runs: {who}{since}."
     return f"{holder.role} is at work: {who}{since}. No daemon runs."
+
+
+def _changed(known: Known, now: int, zone: tzinfo) -> Iterator[str]:
+    """What has changed since it was adopted (product §4)."""
+    for name, agent in known.agents.items():
+        if agent.changed_at is not None:
+            was, is_now = agent.adopted_sha256[:HASH], agent.sha256[:HASH]
+            hashes = f"it was {was}, now it is {is_now}"
+            if was == is_now:
+                hashes = f"it was other than {was} in between, and is that again"
+            since = clock(agent.first_seen_at, now, zone)
+            when = clock(agent.changed_at, now, zone)
+            yield (
+                f"The manifest of {name} has changed since it was adopted ({since}): {hashes}, "
+                f"last changed {when}."
+            )
 
 
 def _nobody_acts(
@@ -157,6 +175,14 @@ def _record(paths: Paths, reader: Reader) -> Iterator[Problem]:
     if standing.broken is not None:
         hint = "see what was done to it: dotagent audit verify"
         yield Problem(path="", file=paths.audit, message=standing.broken, hint=hint)
+
+
+def _older(paths: Paths) -> Iterator[Problem]:
+    """A daemon of 0.1.x that runs beside us."""
+    try:
+        legacy.refuse_running(paths)
+    except OldDaemon as error:
+        yield _of(paths.legacy_pid, error)
 
 
 def _damaged(database: str) -> Iterator[Problem]:

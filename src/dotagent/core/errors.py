@@ -70,6 +70,12 @@ class StoreFull(StoreBusy):
     """The disk has no room for what must be written."""
 
 
+class OldDaemon(DotagentError):
+    """A daemon of dotagent 0.1.x runs the home: it knows no lock, and takes no requests."""
+
+    exit_code = 5
+
+
 class HeldError(DotagentError):
     """Another process holds the home's lock. ``pid`` and ``role`` name it where they are known."""
 

@@ -12,12 +12,14 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
+from dotagent.core.legacy import NOTHING, Left
 from dotagent.core.manifest import Manifest, read_manifest
 from dotagent.core.model import Problem
 from dotagent.core.problems import explain
 from dotagent.core.secret import Unresolved
 from dotagent.core.targets import Target, fingerprint, of_manifest
 from dotagent.core.when import Every, definition
+from dotagent.steps import inherit
 from dotagent.steps.catalogue import Drivers
 from dotagent.steps.deliver import address_of
 from dotagent.steps.parts import Parts
@@ -63,10 +65,10 @@ class Survey:
     half_there: bool
     away: bool
 
-    def found(self, agents: Sequence[AgentRows]) -> Found:
+    def found(self, agents: Sequence[AgentRows], left: Left = NOTHING) -> Found:
         """The pass as the store takes it, with what is to be adopted of it."""
         files = [sight.row for sight in self.sights]
-        return Found(files=files, agents=agents, roots=self.roots, wrong=self.wrong)
+        return Found(files=files, agents=agents, roots=self.roots, wrong=self.wrong, left=left)
 
 
 async def discover(
@@ -79,8 +81,8 @@ async def discover(
     where a file may be only half written, a copy could not be kept, or a root is away. ``before``
     is called right before the look, in its thread. Raises ``StoreBusy``."""
     # Thousands of new manifests, or a slow disk, must not hold up what runs.
-    seen, agents = await asyncio.to_thread(_look_and_keep, parts, drivers, roots, before)
-    now, found = parts.clock.now(), seen.found(agents)
+    seen, agents, left = await asyncio.to_thread(_look_and_keep, parts, drivers, roots, before)
+    now, found = parts.clock.now(), seen.found(agents, left)
     await parts.store.write(lambda tx: adopt.adopt(tx, parts.actor, now, found))
     waits = [SETTLE_MS] if seen.half_there else []
     waits += [KEEP_AGAIN_MS] if len(agents) < len(seen.adopting) else []
@@ -90,15 +92,17 @@ async def discover(
 
 def _look_and_keep(
     parts: Parts, drivers: Drivers, roots: Sequence[str], before: Callable[[], object]
-) -> tuple[Survey, list[AgentRows]]:
-    """The survey, and what of it may be adopted: what has a good copy to run from."""
+) -> tuple[Survey, list[AgentRows], Left]:
+    """The survey, what of it may be adopted (what has a good copy to run from), and what dotagent
+    0.1.x left of those that are new."""
     before()
     reader = parts.store.read()
     try:
         seen = survey(reader, drivers, roots, parts.clock.now())
+        known = set(look.agent_names(reader))
     finally:
         reader.close()
-    agents = []
+    agents, new = [], []
     for sight in seen.adopting:
         assert sight.data is not None
         assert sight.manifest is not None
@@ -107,7 +111,9 @@ def _look_and_keep(
         except OSError:
             continue  # a full disk: what ran goes on, and this is looked at again
         agents.append(agent_rows(parts, sight.manifest, sight.row.path, sight.row.sha256))
-    return seen, agents
+        new += [sight.manifest] if sight.manifest.agent.name not in known else []
+    names = [sight.row.agent for sight in seen.sights if sight.row.agent is not None]
+    return seen, agents, inherit.left(parts, new, roots, names)
 
 
 def survey(reader: Reader, drivers: Drivers, roots: Sequence[str], now: int | None) -> Survey:

@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dotagent.core import events
+from dotagent.core.legacy import NOTHING, Left
 from dotagent.core.model import Event, Kind, WindowState
-from dotagent.store import outages, overdue, pauses, record, windows
+from dotagent.store import inherit, outages, overdue, pauses, record, windows
 from dotagent.store.actor import Actor
 from dotagent.store.database import Tx
 from dotagent.store.routing import RouteRow, set_routes
@@ -70,35 +71,47 @@ class AgentRows:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
     """One discovery pass. ``files``: every file there is; ``agents``: those to adopt anew;
-    ``roots``: each root's device, None where it
-    is not there; ``wrong``: files newly bad, with the text for people."""
+    ``roots``: each root's device, None where it is not there; ``wrong``: files newly bad, with the
+    text for people; ``left``: what dotagent 0.1.x knew of the agents that are new."""
 
     files: Sequence[FileRow]
     agents: Sequence[AgentRows] = ()
     roots: Mapping[str, int | None] = field(default_factory=dict)
     wrong: Sequence[tuple[str, str]] = ()
+    left: Left = NOTHING
 
 
 def adopt(tx: Tx, actor: Actor, now: int, found: Found) -> set[str]:
     """Bring the store in line with one pass. Returns destinations with something to send."""
-    first = tx.value("SELECT 1 FROM agents") is None
+    first = tx.value("SELECT 1 FROM agents") is None and not found.left.known
     touched = _roots(tx, actor, now, found.roots)
     _files(tx, found.files)
     phantoms, drifted = [], []
     for agent in found.agents:
-        before = tx.one("SELECT * FROM agents WHERE name = ?", agent.name)
-        _audit(tx, actor, now, agent, before["sha256"] if before is not None else None)
+        before = _before(tx, found.left, agent.name)
+        _audit(tx, actor, now, agent, before)
         if before is None:
             phantoms.append(f"{agent.name} ({agent.path})")
-        elif before["sha256"] != agent.sha256:
-            drifted.append(f"{agent.name} ({agent.path})")
-        _agent(tx, now, agent)
+        elif before != agent.sha256:
+            was = f"{agent.name} ({agent.path})"
+            drifted.append(f"{was}\nwas {before[:12]}, is {agent.sha256[:12]}")
+        _agent(tx, now, agent, found.left)
         _schedules(tx, now, agent)
         set_routes(tx, now, agent.name, agent.routes)
+        inherit.inherit(tx, actor, now, found.left, agent)
         touched |= windows.close_used_up(tx, actor, now, agent.name)
     _remove_missing(tx, now)
     news = _news(now, found.wrong, [] if first else phantoms, drifted)
+    news += inherit.news(tx, now, found.left)
     return touched | tell(tx, actor, now, news)
+
+
+def _before(tx: Tx, left: Left, name: str) -> str | None:
+    """The hash of the manifest that the agent was last known by, here or to dotagent 0.1.x."""
+    sha256: str | None = tx.value("SELECT sha256 FROM agents WHERE name = ?", name)
+    if sha256 is None and name in left.known:
+        return left.known[name].sha256
+    return sha256
 
 
 # ------------------------------------------------------------------------------- files and roots
@@ -203,7 +216,7 @@ def visit(tx: Tx, now: int, agent: AgentRows) -> None:
     """An agent of somewhere else, run once by hand: known as one that has gone again (R16)."""
     if tx.value("SELECT 1 FROM agents WHERE name = ? AND gone_at IS NULL", agent.name):
         return
-    _agent(tx, now, agent)
+    _agent(tx, now, agent, NOTHING)
     set_routes(tx, now, agent.name, agent.routes)
     tx.run("UPDATE agents SET gone_at = ? WHERE name = ?", now, agent.name)
 
@@ -219,18 +232,25 @@ def _audit(tx: Tx, actor: Actor, now: int, agent: AgentRows, before: str | None)
         record.append(tx, actor, now, "critical", "manifest_drift_detected", **file, **hashes)
 
 
-def _agent(tx: Tx, now: int, agent: AgentRows) -> None:
+def _agent(tx: Tx, now: int, agent: AgentRows, left: Left) -> None:
+    known = left.known.get(agent.name)
+    adopted = agent.sha256 if known is None else known.sha256
     tx.run(
-        "INSERT INTO agents (name, path, root, sha256, enabled, inherits, first_seen_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET path = excluded.path,"
+        "INSERT INTO agents (name, path, root, sha256, enabled, inherits, first_seen_at,"
+        " adopted_sha256, changed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (name) DO UPDATE SET path = excluded.path,"
         " root = excluded.root, sha256 = excluded.sha256, enabled = excluded.enabled,"
-        " inherits = excluded.inherits, gone_at = NULL",
+        " inherits = excluded.inherits, gone_at = NULL,"
+        " changed_at = CASE sha256 WHEN excluded.sha256 THEN changed_at ELSE ?10 END",
         agent.name,
         agent.path,
         agent.root,
         agent.sha256,
         int(agent.enabled),
         int(agent.inherits),
+        (known.first_seen_at if known is not None else None) or now,
+        adopted,
+        now if adopted != agent.sha256 else None,
         now,
     )
 
@@ -364,7 +384,7 @@ def _news(
     ):
         if names:
             manifests = "manifest" if len(names) == 1 else "manifests"
-            line = f"{len(names)} {what} {manifests}: {names[0]}"
+            line = f"{len(names)} {what} {manifests}: {names[0].splitlines()[0]}"
             if len(names) > 1:
                 line = f"{line} and {len(names) - 1} more"
             news.append(events.of_system(kind, now, line, "\n".join(names)))

@@ -34,11 +34,16 @@ class Channel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agent:
-    """An agent that runs: where its file lies, and the hash of the copy that is in force."""
+    """An agent that runs: where its file lies, and the hash of the copy that is in force.
+    ``adopted_sha256``: of the one that was first seen, ``first_seen_at``; ``changed_at``: when it
+    last became another, None for never."""
 
     path: str
     root: str
     sha256: str
+    adopted_sha256: str = ""
+    first_seen_at: int = 0
+    changed_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +99,10 @@ def _still(path: str) -> Reader | None:
 
 def known(reader: Reader, now: int) -> Known:
     """Everything that ``doctor`` wants to know of the record."""
-    agents = reader.execute("SELECT name, path, root, sha256 FROM agents WHERE gone_at IS NULL")
+    agents = reader.execute(
+        "SELECT name, path, root, sha256, adopted_sha256, first_seen_at, changed_at FROM agents"
+        " WHERE gone_at IS NULL ORDER BY name"
+    )
     files = reader.execute("SELECT path, agent FROM manifests WHERE agent IS NOT NULL")
     late = reader.execute(
         "SELECT count(*) AS late, min(next_due_at) AS since_at FROM schedules"
@@ -105,7 +113,7 @@ def known(reader: Reader, now: int) -> Known:
     last = reader.execute("SELECT role FROM holders ORDER BY epoch DESC LIMIT 1").fetchone()
     return Known(
         agents={
-            row["name"]: Agent(path=row["path"], root=row["root"], sha256=row["sha256"])
+            row["name"]: Agent(**{key: row[key] for key in row.keys() if key != "name"})  # noqa: SIM118
             for row in agents
         },
         files={row["path"]: row["agent"] for row in files},

@@ -86,6 +86,19 @@ def read_if_there(path: str, limit: int = -1) -> bytes | None:
         return None
 
 
+def read_regular(path: str, limit: int) -> bytes | None:
+    """The first ``limit`` bytes of the file ``path``, which must be a file and no pipe that nobody
+    may ever write to; None if there is none. Raises OSError for anything else."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    with open(fd, "rb") as file:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file", path)
+        return file.read(limit)
+
+
 def remove_if_there(path: str) -> bool:
     """Remove the file ``path``; whether there was one. Raises OSError for anything else."""
     try:

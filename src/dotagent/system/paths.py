@@ -45,6 +45,9 @@ class Paths:
         "heartbeats",
         "home",
         "legacy_audit",
+        "legacy_known",
+        "legacy_pid",
+        "legacy_windows",
         "lock",
         "logs",
         "manifests",
@@ -71,6 +74,9 @@ class Paths:
         self.environment = f"{state}/environment"
         self.good_config = f"{state}/config.toml"
         self.heartbeats = f"{state}/agents"
+        self.legacy_known = f"{state}/known_manifests.json"
+        self.legacy_pid = f"{state}/daemon.pid"
+        self.legacy_windows = f"{state}/windows"
         self.lock = f"{state}/lock"
         self.manifests = f"{state}/manifests"
         self.rate_files = f"{state}/notify/imessage"

@@ -66,6 +66,8 @@ CREATE TABLE agents (
   enabled       INTEGER NOT NULL,
   inherits      INTEGER NOT NULL,
   first_seen_at INTEGER NOT NULL,
+  adopted_sha256 TEXT NOT NULL DEFAULT '',  -- as it was when it was first seen, and when its
+  changed_at    INTEGER,                    -- manifest last became another: what doctor shows
   gone_at       INTEGER
 );
 
