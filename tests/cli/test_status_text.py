@@ -261,13 +261,26 @@ def test_what_runs_now(past: Past) -> None:
     past.remove("gone")
     past.go("08:42")
 
-    assert "runs now, for 12 min (attempt 1 of 3); next run Mon 08:30" == line_of(past, "a/daily")
-    assert "runs now, for 12 min (a manual run); next run 09:30" == line_of(past, "b/daily")
-    assert "runs now, for 12 min (a trial run)" == line_of(past, "gone/daily")
+    assert "runs now, for 12 min (attempt 1 of 3); its time is up at 09:30; next run Mon 08:30" == line_of(past, "a/daily")
+    assert "runs now, for 12 min (a manual run); its time is up at 09:30; next run 09:30" == line_of(past, "b/daily")
+    assert "runs now, for 12 min (a trial run); its time is up at 09:30" == line_of(past, "gone/daily")
     assert (
         "attempt 1 of 3 ran since 08:30 when dotagent died; the next start settles it;"
         " next run Mon 08:30"
     ) == line_of(past, "a/daily", role=None)
+
+
+def test_what_runs_now_against_what_is_usual(past: Past) -> None:
+    """The median of the last good runs, whatever failed between them, and when its time is up."""
+    past.agent("a", {"hourly": HOURLY}, max_attempts=1)
+    for hour, minutes in (("09", 5), ("10", 1), ("11", 50), ("12", 0), ("13", 2)):
+        past.succeed(f"{hour}:00", f"{hour}:{minutes:02}")
+    past.fail("14:00", "14:59")
+    past.start("15:00")
+    past.go("15:12")
+    running = line_of(past, "a/hourly")
+
+    assert "runs now, for 12 min, usually 2 min (attempt 1 of 1); its time is up at 16:00" in running
 
 
 def test_an_interval_that_has_just_succeeded_is_fine(past: Past) -> None:
@@ -320,7 +333,7 @@ def test_channels_with_trouble(past: Past) -> None:
         " mend it, then: dotagent deliveries retry --parked"
     ) == line_of(past, "mail")
     assert line_of(past, "desktop").startswith("parked since 08:31: no session bus; ")
-    assert "2 lost" in line_of(past, "desktop")
+    assert "3 lost" in line_of(past, "desktop")
     assert "good" not in status(past)
 
 
@@ -420,6 +433,8 @@ def test_the_same_as_data(past: Past) -> None:
         "attempt": None,
         "attempt_number": None,
         "attempt_started": None,
+        "timeout": None,
+        "usual_ms": None,
     } == first
     assert ["phone"] == [row["name"] for row in data["channels"]]
     assert [(True, 1)] == [(row["running"], row["problem_count"]) for row in data["manifests"]]

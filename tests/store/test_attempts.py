@@ -148,14 +148,15 @@ async def test_other_schedules_are_free(home: Home) -> None:
 
 
 async def test_spawned(home: Home) -> None:
-    """Once the child lives, who it is stands beside its attempt."""
+    """Once the child lives, who it is and when its time is up stand beside its attempt."""
     await home.adopt(agent())
     await home.plan()
     (run,) = await home.due(EIGHT)
-    await home.write(lambda tx: attempts.spawned(tx, run.attempt_id, EIGHT + 3, 4711, 99))
+    await home.write(lambda tx: attempts.spawned(tx, run.attempt_id, EIGHT + 3, 4711, 99, 500))
     row = home.row("SELECT * FROM attempts")
 
     assert (EIGHT + 3, 4711, 99) == (row["spawned_at"], row["pid"], row["started_ticks"])
+    assert EIGHT + 503 == row["timeout_at"]
     assert EIGHT + 3 == home.value("SELECT last_started_at FROM schedules")
 
 

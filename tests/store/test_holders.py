@@ -133,7 +133,7 @@ async def test_orphans(home: Home) -> None:
     await home.adopt(agent(), agent("b"))
     await home.plan()
     one, two = await home.due(EIGHT)
-    await home.write(lambda tx: attempts.spawned(tx, one.attempt_id, EIGHT, 4711, 99))
+    await home.write(lambda tx: attempts.spawned(tx, one.attempt_id, EIGHT, 4711, 99, 500))
     await home.begin()
     found = await home.write(lambda tx: holders.orphans(tx, home.actor, "boot"))
 

@@ -286,7 +286,7 @@ class Past:
         return run
 
     def _spawned(self, run: Run) -> None:
-        self.write(lambda tx: attempts.spawned(tx, run.attempt_id, self.now, 4711, 1))
+        self.write(lambda tx: attempts.spawned(tx, run.attempt_id, self.now, 4711, 1, HOUR_MS))
 
     def finish(
         self,

@@ -14,9 +14,10 @@ With ``--json``, one object. Instants are ISO 8601 in local time; what is not kn
   ``unplanned`` (1 before a daemon or a tick has seen it); of the run under way ``run``
   (``waiting``, ``running``), ``expected``, ``attempts`` made, ``max_attempts``, ``next_try``,
   ``deadline``; of the attempt that runs ``attempt`` (``window``, ``manual``, ``trial``),
-  ``attempt_number``, ``attempt_started``
+  ``attempt_number``, ``attempt_started``, ``timeout`` (when its time is up), ``usual_ms`` (how long
+  such a run takes: the median of the last that succeeded)
 * ``other_runs``: what runs without a schedule here: ``agent``, ``schedule``, ``attempt``,
-  ``attempt_started``
+  ``attempt_started``, ``timeout``, ``usual_ms``
 * ``channels`` with undelivered messages: ``name``, ``driver``, ``agent`` (empty: global; null:
   several or none), ``waiting``, ``lost``, ``waiting_since``, ``reason``, ``parked`` since,
   ``parked_why``, ``next_try``, ``last_sent``

@@ -314,7 +314,9 @@ def _attempt(view: View, row: Row) -> str:
     if view.holder is None:
         since = view.clock(row["attempt_started_at"])
         return f"{kind} ran since {since} when dotagent died; the next start settles it"
-    return f"runs now, for {view.since(row['attempt_started_at'])} ({kind})"
+    usual = "" if row["usual_ms"] is None else f", usually {human(row['usual_ms'])}"
+    end = "" if row["timeout_at"] is None else f"; its time is up at {view.clock(row['timeout_at'])}"
+    return f"runs now, for {view.since(row['attempt_started_at'])}{usual} ({kind}){end}"
 
 
 def _waiting(view: View, row: Row) -> str:

@@ -156,9 +156,9 @@ class Attempt:
         started = await self.parts.spawner.start(order)
         if isinstance(started, NotStarted):
             return Ended(exit=started, ended_at=self.parts.clock.now())
-        return await self._watch(started, started_at)
+        return await self._watch(started, started_at, order.timeout_ms)
 
-    async def _watch(self, child: Child, started_at: int) -> Ended:
+    async def _watch(self, child: Child, started_at: int, timeout_ms: int) -> Ended:
         parts, attempt_id = self.parts, self.run.attempt_id
         self._child = child
         if self._stop is not None:
@@ -166,7 +166,7 @@ class Attempt:
         with suppress(DotagentError):  # a store in trouble: the marker still finds the child
             await parts.store.write(
                 lambda tx: attempts.spawned(
-                    tx, attempt_id, started_at, child.pid, child.started_ticks
+                    tx, attempt_id, started_at, child.pid, child.started_ticks, timeout_ms
                 )
             )
         ended = await child.wait()

@@ -143,13 +143,17 @@ def marker(tx: Tx, attempt_id: int) -> str:
     return f"{tx.value('SELECT id FROM home')}-{attempt_id}"
 
 
-def spawned(tx: Tx, attempt_id: int, now: int, pid: int, started_ticks: int) -> None:
-    """The child lives: remember who it is (rules R5)."""
+def spawned(
+    tx: Tx, attempt_id: int, now: int, pid: int, started_ticks: int, timeout_ms: int
+) -> None:
+    """The child lives: remember who it is (rules R5), and how long it may take."""
     tx.run(
-        "UPDATE attempts SET spawned_at = ?, pid = ?, started_ticks = ? WHERE id = ?",
+        "UPDATE attempts SET spawned_at = ?, pid = ?, started_ticks = ?, timeout_at = ?"
+        " WHERE id = ?",
         now,
         pid,
         started_ticks,
+        now + timeout_ms,
         attempt_id,
     )
     tx.run(

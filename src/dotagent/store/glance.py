@@ -20,7 +20,19 @@ if TYPE_CHECKING:
 # ``problems`` is JSON itself. Bare columns beside a ``min()`` are those of its row
 # (https://www.sqlite.org/lang_select.html#bareagg).
 
-SCHEDULES = """
+# How long an attempt like ``a`` takes: the median of the last good ones, of those made lately.
+USUAL = """
+(SELECT took FROM (
+  SELECT took, row_number() OVER (ORDER BY took) AS place, count(*) OVER () AS many FROM (
+    SELECT took FROM (
+      SELECT u.verdict, u.ended_at - u.spawned_at AS took FROM attempts u
+      WHERE a.id IS NOT NULL AND u.agent = a.agent AND u.schedule = a.schedule
+        AND u.id < a.id ORDER BY u.id DESC LIMIT 50)
+    WHERE verdict IN ('succeeded', 'warned') AND took IS NOT NULL LIMIT 11))
+ WHERE place = (many + 1) / 2) AS usual_ms
+"""
+
+SCHEDULES = f"""
 SELECT s.agent, s.id AS schedule,
        CASE WHEN s.gone_at IS NULL THEN s.health ELSE 'off' END AS health,
        CASE WHEN s.gone_at IS NULL THEN s.reason ELSE s.gone_why END AS reason,
@@ -34,7 +46,8 @@ SELECT s.agent, s.id AS schedule,
        s.planned_through IS NULL AS unplanned,
        w.state AS run, w.expected_at, w.attempts, s.max_attempts, w.next_at AS next_try_at,
        w.deadline_at, a.kind AS attempt, a.number AS attempt_number,
-       coalesce(a.spawned_at, a.claimed_at) AS attempt_started_at
+       coalesce(a.spawned_at, a.claimed_at) AS attempt_started_at, a.timeout_at,
+       {USUAL}
 FROM schedules s
 JOIN agents g ON g.name = s.agent
 LEFT JOIN windows w ON w.agent = s.agent AND w.schedule = s.id
@@ -51,9 +64,10 @@ WHERE g.gone_at IS NULL AND (s.gone_at IS NULL OR s.gone_why = 'disabled')
 ORDER BY s.agent, s.id
 """
 
-OTHER_RUNS = """
+OTHER_RUNS = f"""
 SELECT a.agent, a.schedule, a.kind AS attempt,
-       coalesce(a.spawned_at, a.claimed_at) AS attempt_started_at
+       coalesce(a.spawned_at, a.claimed_at) AS attempt_started_at, a.timeout_at,
+       {USUAL}
 FROM attempts a
 WHERE a.ended_at IS NULL AND NOT EXISTS (
   SELECT 1 FROM schedules s JOIN agents g ON g.name = s.agent

@@ -169,6 +169,7 @@ CREATE TABLE attempts (
   spawned_at      INTEGER,
   pid             INTEGER,
   started_ticks   INTEGER,
+  timeout_at      INTEGER,             -- when its timeout ends it, from the spawn on
   ended_at        INTEGER,
   verdict         TEXT,                -- succeeded, warned, skipped, failed, interrupted
   exit            TEXT,                -- JSON of core/exits.py
