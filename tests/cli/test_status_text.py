@@ -261,9 +261,17 @@ def test_what_runs_now(past: Past) -> None:
     past.remove("gone")
     past.go("08:42")
 
-    assert "runs now, for 12 min (attempt 1 of 3); its time is up at 09:30; next run Mon 08:30" == line_of(past, "a/daily")
-    assert "runs now, for 12 min (a manual run); its time is up at 09:30; next run 09:30" == line_of(past, "b/daily")
-    assert "runs now, for 12 min (a trial run); its time is up at 09:30" == line_of(past, "gone/daily")
+    assert (
+        "runs now, for 12 min (attempt 1 of 3); its time is up at 09:30; next run Mon 08:30"
+        == line_of(past, "a/daily")
+    )
+    assert (
+        "runs now, for 12 min (a manual run); its time is up at 09:30; next run 09:30"
+        == line_of(past, "b/daily")
+    )
+    assert "runs now, for 12 min (a trial run); its time is up at 09:30" == line_of(
+        past, "gone/daily"
+    )
     assert (
         "attempt 1 of 3 ran since 08:30 when dotagent died; the next start settles it;"
         " next run Mon 08:30"
@@ -280,7 +288,9 @@ def test_what_runs_now_against_what_is_usual(past: Past) -> None:
     past.go("15:12")
     running = line_of(past, "a/hourly")
 
-    assert "runs now, for 12 min, usually 2 min (attempt 1 of 1); its time is up at 16:00" in running
+    assert (
+        "runs now, for 12 min, usually 2 min (attempt 1 of 1); its time is up at 16:00" in running
+    )
 
 
 def test_an_interval_that_has_just_succeeded_is_fine(past: Past) -> None:

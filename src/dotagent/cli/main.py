@@ -32,6 +32,7 @@ COMMANDS = {
     "why": "why an agent ran or did not, and who was told",
     "logs": "what an agent printed; -f follows",
     "history": "what ran, over all agents",
+    "inspect": "one agent as it is set up",
     "inbox": "what happened, without any channel",
     "deliveries": "messages on their way, sent and dead",
     "pause": "run nothing of an agent for a while",
@@ -51,6 +52,10 @@ COMMANDS = {
 """Every command, in the order of ``--help``: ``cli/<name>.py`` has it as ``command``."""
 
 
+HIDDEN = {"_list-agents": "list_agents"}
+"""Commands for scripts, in no list: name and file."""
+
+
 class Lazy(click.Group):
     """Loads a command's file when it is called or asked for help."""
 
@@ -58,9 +63,10 @@ class Lazy(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
+        if cmd_name not in COMMANDS and cmd_name not in HIDDEN:
             return None
-        module = import_module(f"dotagent.cli.{cmd_name.replace('-', '_')}")
+        file = HIDDEN.get(cmd_name, cmd_name.replace("-", "_"))
+        module = import_module(f"dotagent.cli.{file}")
         command: click.Command = module.command
         return command
 

@@ -315,7 +315,9 @@ def _attempt(view: View, row: Row) -> str:
         since = view.clock(row["attempt_started_at"])
         return f"{kind} ran since {since} when dotagent died; the next start settles it"
     usual = "" if row["usual_ms"] is None else f", usually {human(row['usual_ms'])}"
-    end = "" if row["timeout_at"] is None else f"; its time is up at {view.clock(row['timeout_at'])}"
+    end = (
+        "" if row["timeout_at"] is None else f"; its time is up at {view.clock(row['timeout_at'])}"
+    )
     return f"runs now, for {view.since(row['attempt_started_at'])}{usual} ({kind}){end}"
 
 

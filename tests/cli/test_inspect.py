@@ -1,0 +1,125 @@
+"""``inspect``: what is in force of one agent, whatever its file says by now."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.support.daemon import run, write_agent
+
+BOTH = """
+[[schedules]]
+id = "daily"
+cron = "30 8 * * 1-5"
+timezone = "Europe/Berlin"
+args = ["--all"]
+max_attempts = 3
+retry_backoff = ["1m", "10m"]
+
+[[schedules]]
+id = "often"
+every = "90m"
+spread = "10m"
+max_attempts = 1
+
+[[notifiers]]
+id = "phone"
+driver = "ntfy"
+topic = "secret-topic-of-mine"
+events = ["given_up", "recovered"]
+
+[[preflight]]
+plugin = "cmd"
+
+[[on_failure]]
+plugin = "sink-file"
+"""
+
+
+def test_what_is_in_force(home: Path) -> None:
+    """Command, schedules, channels, hooks, files; the address of a channel is nobody's business."""
+    folder = write_agent(home, "disk-alert", BOTH)
+    run(home, "tick")
+    data = json.loads(run(home, "inspect", "disk-alert", "--json").stdout)
+    text = " ".join(run(home, "inspect", "disk-alert").stdout.split())
+    daily, often = data["schedules"]
+
+    assert ("in force", [], ["./run.sh"]) == (data["file"], data["problems"], data["command"])
+    assert (str(folder), 1_800_000) == (data["working_dir"], data["timeout_ms"])
+    assert "cron 30 8 * * 1-5 (Europe/Berlin)" == daily["when"]
+    assert (["--all"], "all", [60_000, 600_000]) == (
+        daily["args"],
+        daily["slug"].strip("-_"),
+        daily["backoff_ms"],
+    )
+    assert "every 1h30m, spread over 10m" == often["when"]
+    assert ["cmd"] == data["preflight"]
+    assert {
+        "name": "phone",
+        "driver": "ntfy",
+        "events": ["given_up", "recovered"],
+        "global": False,
+    } == data["notifiers"][0]
+    assert [("sink-file", "plugin")] == [
+        (each["name"], each["driver"]) for each in data["notifiers"][1:]
+    ]
+    assert "3 attempts, 1m, 10m apart" in text
+    assert "phone ntfy: given_up, recovered" in text
+    assert "secret-topic" not in text + json.dumps(data)
+    assert text.endswith("Next: dotagent why disk-alert")
+
+
+def test_a_file_that_is_edited(home: Path) -> None:
+    """What is shown is the last good copy, and how the file stands to it: broken, then gone."""
+    folder = write_agent(home, "disk-alert", BOTH)
+    run(home, "tick")
+    (folder / "agent.toml").write_text("[agent]\nname = 7\n")
+    run(home, "tick")
+    wrong = json.loads(run(home, "inspect", "disk-alert", "--json").stdout)
+    text = run(home, "inspect", "disk-alert").stdout
+    (folder / "agent.toml").unlink()
+    run(home, "tick")
+    gone = json.loads(run(home, "inspect", "disk-alert", "--json").stdout)
+
+    assert ("wrong", ["./run.sh"]) == (wrong["file"], wrong["command"])
+    assert "agent.name" in {each["path"] for each in wrong["problems"]}
+    assert "its last good copy is in force" in " ".join(text.split())
+    assert "missing" == gone["file"]
+    assert gone["gone"] is not None
+    assert "disk-alert is gone" in run(home, "inspect", "disk-alert").stdout
+
+
+def test_a_good_copy_that_is_gone(home: Path) -> None:
+    """What cannot be vouched for any more is not known, and said so; the rest is still there."""
+    write_agent(home, "disk-alert", BOTH)
+    run(home, "tick")
+    (home / "state" / "manifests" / "disk-alert.toml").write_text("[agent]\n")
+    data = json.loads(run(home, "inspect", "disk-alert", "--json").stdout)
+    text = run(home, "inspect", "disk-alert").stdout
+
+    assert (None, None) == (data["command"], data["schedules"][0]["args"])
+    assert "its last good copy is missing or was changed" in " ".join(text.split())
+
+
+def test_an_agent_that_nobody_is_told_of(home: Path) -> None:
+    """A disabled agent without a channel: both are the first thing to know."""
+    folder = write_agent(home, "quiet")
+    manifest = folder / "agent.toml"
+    manifest.write_text(manifest.read_text().replace("[run]", "enabled = false\n[run]"))
+    run(home, "tick")
+    text = run(home, "inspect", "quiet").stdout
+
+    assert text.startswith("quiet is disabled in its manifest: nothing of it runs on schedule.\n")
+    assert "Nobody is told of it" in text
+
+
+def test_names_that_are_none(home: Path) -> None:
+    """Exit 4, with what to do: in a fresh home, and where a name is mistyped."""
+    fresh = run(home, "inspect", "disk-alert")
+    write_agent(home, "disk-alert", BOTH)
+    run(home, "tick")
+    mistyped = run(home, "inspect", "disk-alrt")
+
+    assert [4, 4] == [fresh.returncode, mistyped.returncode]
+    assert "dotagent init" in fresh.stderr
+    assert 'Did you mean "disk-alert"?' in mistyped.stderr
