@@ -10,14 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dotagent.core.ending import Ending
 from dotagent.core.model import WindowState
 from dotagent.core.planning import (
-    DISABLED,
-    NOT_CAUGHT_UP,
     ON_TIME_MS,
-    OVERLAP,
-    OVERTAKEN,
-    TOO_LATE,
     Closing,
     Cursor,
     Gap,
@@ -219,7 +215,7 @@ def test_edit_leaves_the_live_window() -> None:
 
 @pytest.mark.parametrize(
     ("state", "closing"),
-    [(WAITING, Closing(state=WindowState.SKIPPED, reason=DISABLED)), (RUNNING, None)],
+    [(WAITING, Closing(state=WindowState.SKIPPED, reason=Ending.DISABLED)), (RUNNING, None)],
 )
 def test_disabled(state: WindowState, closing: Closing | None) -> None:
     """Disabled: a waiting window ends, a running one ends with its attempt, nothing is planned."""
@@ -285,7 +281,9 @@ def test_catch_up_past_its_own_deadline() -> None:
 
     assert found.new_window is None
     assert (
-        gap(at("2026-06-01T03:00Z"), at("2026-06-03T03:00Z"), 3, WindowState.MISSED, TOO_LATE)
+        gap(
+            at("2026-06-01T03:00Z"), at("2026-06-03T03:00Z"), 3, WindowState.MISSED, Ending.TOO_LATE
+        )
         == found.gap
     )
     assert at("2026-06-03T03:00Z") == found.cursor.planned_through
@@ -336,7 +334,10 @@ def test_no_catch_up_of_the_older() -> None:
     found = plan(seen(HOURLY, NOW - 4 * HOUR_MS, policy=Policy(catch_up="none")), NOW)
 
     assert NewWindow(expected_at=NOW, deadline_at=NOW + 2 * HOUR_MS) == found.new_window
-    assert gap(NOW - 3 * HOUR_MS, NOW - HOUR_MS, 3, WindowState.MISSED, NOT_CAUGHT_UP) == found.gap
+    assert (
+        gap(NOW - 3 * HOUR_MS, NOW - HOUR_MS, 3, WindowState.MISSED, Ending.NOT_CAUGHT_UP)
+        == found.gap
+    )
 
 
 def test_clock_years_ahead() -> None:
@@ -357,7 +358,7 @@ def test_overtaken(attempts: int, state: str) -> None:
     """The next window ends an older waiting one: given up if it was tried, else missed."""
     found = plan(seen(HOURLY, NOW - 1, live=Live(state=WAITING, attempts=attempts)), NOW)
 
-    assert Closing(state=WindowState(state), reason=OVERTAKEN) == found.closes_live
+    assert Closing(state=WindowState(state), reason=Ending.OVERTAKEN) == found.closes_live
     assert found.new_window is not None
 
 
@@ -367,7 +368,7 @@ def test_overlap_skip() -> None:
     found = plan(seen(QUARTERS, NOW - HOUR_MS, live=live), NOW)
 
     assert (None, None) == (found.new_window, found.closes_live)
-    assert gap(NOW - 45 * MINUTE_MS, NOW, 4, WindowState.SKIPPED, OVERLAP) == found.gap
+    assert gap(NOW - 45 * MINUTE_MS, NOW, 4, WindowState.SKIPPED, Ending.OVERLAP) == found.gap
     assert NOW == found.cursor.planned_through
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from dotagent.core import exits
+from dotagent.core.ending import Ending
 from dotagent.core.model import (
     Blocked,
     Exit,
@@ -168,7 +169,7 @@ def after_attempt(judgement: Judgement, window: Situation, now: int) -> Wait | C
         return Close(state=WindowState.SUCCEEDED, why=why)
     if verdict is Verdict.SKIPPED:
         blocked = isinstance(judgement.exit, Blocked)
-        why = f"preflight: {judgement.words}" if blocked else judgement.words
+        why = f"{Ending.BLOCKED} {judgement.words}" if blocked else judgement.words
         is_try = not isinstance(judgement.exit, Blocked | Interrupted)
         return Close(state=WindowState.SKIPPED, why=why, counted=is_try)
     if window.gone is not None:
@@ -181,16 +182,16 @@ def _after_failure(judgement: Judgement, window: Situation, now: int) -> Wait | 
         return Close(state=WindowState.GIVEN_UP, why=why)
 
     if judgement.final:
-        return give_up(f"{judgement.words} means that trying again is pointless")
+        return give_up(f"{judgement.words} {Ending.POINTLESS}")
     allowed = allowance(window.max_attempts, window.losses)
     if window.attempts >= allowed:
-        return give_up(f"attempts used up ({window.attempts} of {allowed})")
+        return give_up(f"{Ending.USED_UP} ({window.attempts} of {allowed})")
     at = judgement.retry_at if judgement.retry_at is not None else now + delay(window)
     at = max(at, now)
     if at > window.deadline_at:
-        return give_up("stale: the next try would come after the deadline")
+        return give_up(Ending.NO_TIME)
     if window.later_due_at is not None and window.later_due_at <= at:
-        return give_up("overtaken: the next run is due before the next try")
+        return give_up(Ending.NEXT_FIRST)
     return Wait(at=at, why=judgement.words)
 
 

@@ -14,18 +14,13 @@ from typing import Literal
 
 from dotagent.core import moment, schedule
 from dotagent.core.duration import HOUR_MS, MINUTE_MS
+from dotagent.core.ending import Ending
 from dotagent.core.model import WindowState
 from dotagent.core.when import Every, When, definition
 
 ON_TIME_MS = MINUTE_MS
 """So late a window still counts as on time: a busy machine, a restart of the daemon, or a clock
 step noticed within 30 s (product §7) is neither downtime nor sleep."""
-
-OVERTAKEN = "overtaken"
-OVERLAP = "overlap"
-DISABLED = "disabled"
-TOO_LATE = "past its deadline when it could first be tried"
-NOT_CAUGHT_UP = 'nothing could run it at its time, and catch_up = "none"'
 
 # ----------------------------------------------------------------------------------------- facts
 
@@ -150,7 +145,9 @@ def plan(sighting: Sighting, now: int) -> Plan:
     if cursor is None:
         return _first_seen(sighting, now)
     if not sighting.enabled:
-        return Plan(cursor=cursor, next_at=None, closes_live=_end_waiting(sighting, DISABLED))
+        return Plan(
+            cursor=cursor, next_at=None, closes_live=_end_waiting(sighting, Ending.DISABLED)
+        )
     if _is_ahead(sighting, cursor, now):
         restarted = Cursor(
             planned_through=now,
@@ -249,7 +246,7 @@ def _decide(sighting: Sighting, cursor: Cursor, now: int) -> Plan:
         gap = _gap(due, WindowState.SKIPPED, sighting.paused)
         return replace(made, gap=gap, closes_live=_pause(sighting))
     if is_running:
-        return replace(made, gap=_gap(due, WindowState.SKIPPED, OVERLAP))
+        return replace(made, gap=_gap(due, WindowState.SKIPPED, Ending.OVERLAP))
     window, passed = _window_and_gap(sighting, cursor, due, now)
     return replace(made, new_window=window, gap=passed, closes_live=_overtake(sighting))
 
@@ -263,22 +260,24 @@ def _window_and_gap(
     queued = policy.overlap == "queue" and latest <= (sighting.freed_at or 0) <= now
     on_time = queued or now - latest <= ON_TIME_MS
     if policy.catch_up == "none" and not on_time:
-        return None, _gap(due, WindowState.MISSED, NOT_CAUGHT_UP)
+        return None, _gap(due, WindowState.MISSED, Ending.NOT_CAUGHT_UP)
     deadline_at = _deadline(policy, latest, now)
     if now > deadline_at:
-        return None, _gap(due, WindowState.MISSED, TOO_LATE)
+        return None, _gap(due, WindowState.MISSED, Ending.TOO_LATE)
     window = NewWindow(expected_at=latest, deadline_at=deadline_at, late=now - latest > ON_TIME_MS)
     if due.count == 1:
         return window, None
     older = _older(sighting, cursor, due)
     if policy.catch_up == "none":
         state, reason = (
-            (WindowState.SKIPPED, OVERLAP) if queued else (WindowState.MISSED, NOT_CAUGHT_UP)
+            (WindowState.SKIPPED, Ending.OVERLAP)
+            if queued
+            else (WindowState.MISSED, Ending.NOT_CAUGHT_UP)
         )
         return window, _gap(older, state, reason)
     run = f"{moment.local(latest, sighting.zone):%Y-%m-%d %H:%M}"
     window = replace(window, caught_up_count=older.count, caught_up_first_at=older.first_at)
-    return window, _gap(older, WindowState.SKIPPED, f"caught up by the run of {run}")
+    return window, _gap(older, WindowState.SKIPPED, f"{Ending.CAUGHT_UP} {run}")
 
 
 def _older(sighting: Sighting, cursor: Cursor, due: schedule.Due) -> schedule.Due:
@@ -317,7 +316,9 @@ def _overtake(sighting: Sighting) -> Closing | None:
     if sighting.live is None:
         return None
     tried = sighting.live.attempts > 0
-    return Closing(state=WindowState.GIVEN_UP if tried else WindowState.MISSED, reason=OVERTAKEN)
+    return Closing(
+        state=WindowState.GIVEN_UP if tried else WindowState.MISSED, reason=Ending.OVERTAKEN
+    )
 
 
 def _pause(sighting: Sighting) -> Closing | None:

@@ -13,6 +13,7 @@ from datetime import tzinfo
 from dotagent.core import planning
 from dotagent.core.case import Attempt, Away, Case, Window
 from dotagent.core.decide import GOOD, Verdict
+from dotagent.core.ending import Ending, ending_of
 from dotagent.core.fit import shorten
 from dotagent.core.model import AttemptKind, WindowState
 from dotagent.core.moment import clock, local, when
@@ -148,7 +149,7 @@ class _Words:
 
     def _succeeded(self, window: Window) -> str:
         done = f"completed {self._which(window)}"
-        if window.reason == "by manual run":
+        if ending_of(window.reason) is Ending.BY_HAND:
             return f"{done} by a manual run that succeeded {self.when(window.closed_at or 0)}"
         last = self._last(GOOD)
         if last is None or last.ended_at is None:
@@ -189,59 +190,61 @@ class _Words:
         return f"gave up {self._which(window)} after {tries}{result}{self._given_up_why(window)}"
 
     def _given_up_why(self, window: Window) -> str:
-        reason, deadline = window.reason, self.at(window.deadline_at)
-        if reason.startswith("attempts used up"):
-            return ""
-        if reason.startswith("stale: the next try"):
-            return f", because the next try would have come after its deadline, {deadline}"
-        if reason.startswith("stale"):
-            away = self._away(window.expected_at, window.closed_at)
-            because = f"{away} and " if away else ""
-            return f", because {because}its deadline, {deadline}, passed before the next try"
-        if reason.startswith("overtaken: "):
-            return ", because the next run was due before the next try"
-        if reason == planning.OVERTAKEN:
-            return ", because the next run came due"
-        if reason in ("removed", planning.DISABLED):
-            return f", because the schedule was {reason} meanwhile"
-        return f", because {_clause(reason)}"
+        deadline = self.at(window.deadline_at)
+        match ending_of(window.reason):
+            case Ending.USED_UP:
+                return ""
+            case Ending.NO_TIME:
+                return f", because the next try would have come after its deadline, {deadline}"
+            case Ending.STALE:
+                away = self._away(window.expected_at, window.closed_at)
+                because = f"{away} and " if away else ""
+                return f", because {because}its deadline, {deadline}, passed before the next try"
+            case Ending.NEXT_FIRST:
+                return ", because the next run was due before the next try"
+            case Ending.OVERTAKEN:
+                return ", because the next run came due"
+            case Ending.REMOVED | Ending.DISABLED as gone:
+                return f", because the schedule was {gone} meanwhile"
+        return f", because {_clause(window.reason)}"
 
     def _missed_why(self, window: Window) -> str:
         away = self._away(window.expected_at, window.closed_at)
         because = f"{away} and " if away else ""
-        if window.reason == planning.OVERTAKEN:
-            started = "" if away else "it had not been started when "
-            return f", because {because}{started}the next run came due"
-        if window.reason == planning.TOO_LATE:
-            late = f"{away}, until past its deadline" if away else f"it was {planning.TOO_LATE}"
-            return f", because {late}"
-        if window.reason == planning.NOT_CAUGHT_UP and away:
-            return f', because {away} and catch_up = "none" runs nothing late'
-        if window.reason.startswith("stale"):
-            deadline = self.at(window.deadline_at)
-            return f", because {because}its deadline, {deadline}, passed before it could start"
+        match ending_of(window.reason):
+            case Ending.OVERTAKEN:
+                started = "" if away else "it had not been started when "
+                return f", because {because}{started}the next run came due"
+            case Ending.TOO_LATE:
+                late = f"{away}, until past its deadline" if away else f"it was {Ending.TOO_LATE}"
+                return f", because {late}"
+            case Ending.NOT_CAUGHT_UP if away:
+                return f', because {away} and catch_up = "none" runs nothing late'
+            case Ending.STALE:
+                deadline = self.at(window.deadline_at)
+                return f", because {because}its deadline, {deadline}, passed before it could start"
         return f", because {_clause(window.reason)}"
 
     # -------------------------------------------------------------------------------------- skips
 
     def _skipped_why(self, window: Window) -> str:
         reason = _clause(window.reason)
-        if reason == planning.OVERLAP:
-            return ", because the run before it was still going"
-        if reason in ("removed", planning.DISABLED):
-            return f", because the schedule was {reason}"
-        if reason.startswith("caught up by"):
-            away = self._away(window.expected_at, window.closed_at)
-            because = f", because {away}, and" if away else ";"
-            verb = "it was" if window.count == 1 else "they were"
-            return f"{because} {verb} {reason}"
-        if reason.startswith("preflight: "):
-            return f", because it was {reason.removeprefix('preflight: ')}"
-        if reason.startswith("paused by "):
-            verb = "it was" if window.count == 1 else "they were"
-            return f", because {verb} {reason}"
-        if reason.startswith("asked for by "):
-            return f", as {reason}"
+        they = "it was" if window.count == 1 else "they were"
+        match ending_of(window.reason):
+            case Ending.OVERLAP:
+                return ", because the run before it was still going"
+            case Ending.REMOVED | Ending.DISABLED as gone:
+                return f", because the schedule was {gone}"
+            case Ending.CAUGHT_UP:
+                away = self._away(window.expected_at, window.closed_at)
+                because = f", because {away}, and" if away else ";"
+                return f"{because} {they} {reason}"
+            case Ending.BLOCKED:
+                return f", because it was {reason.removeprefix(Ending.BLOCKED).strip()}"
+            case Ending.PAUSED:
+                return f", because {they} {reason}"
+            case Ending.ASKED:
+                return f", as {reason}"
         return f": {reason}"
 
     # --------------------------------------------------------------------------------------- live

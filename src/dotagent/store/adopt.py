@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dotagent.core import events
+from dotagent.core.ending import Ending
 from dotagent.core.legacy import NOTHING, Left
 from dotagent.core.model import Event, Kind, WindowState
 from dotagent.store import inherit, outages, overdue, pauses, record, windows
@@ -259,11 +260,11 @@ def _schedules(tx: Tx, now: int, agent: AgentRows) -> None:
     wanted = {schedule.id for schedule in agent.schedules}
     for row in tx.all("SELECT id FROM schedules WHERE agent = ? AND gone_at IS NULL", agent.name):
         if row["id"] not in wanted:
-            dismiss(tx, now, agent.name, row["id"], "removed")
+            dismiss(tx, now, agent.name, row["id"], Ending.REMOVED)
     for schedule in agent.schedules:
         _schedule(tx, now, agent, schedule)
         if not agent.enabled:
-            dismiss(tx, now, agent.name, schedule.id, "disabled")
+            dismiss(tx, now, agent.name, schedule.id, Ending.DISABLED)
 
 
 def _schedule(tx: Tx, now: int, agent: AgentRows, new: ScheduleRow) -> None:
@@ -361,7 +362,7 @@ def _remove_missing(tx: Tx, now: int) -> None:
         for schedule in tx.all(
             "SELECT id FROM schedules WHERE agent = ? AND gone_at IS NULL", row["name"]
         ):
-            dismiss(tx, now, row["name"], schedule["id"], "removed")
+            dismiss(tx, now, row["name"], schedule["id"], Ending.REMOVED)
 
 
 # --------------------------------------------------------------------------------------------- news

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from sqlite3 import Row
 
+from dotagent.core.ending import Ending
 from dotagent.store.database import Tx
 
 PAUSE, SKIP = "pause", "skip"
@@ -47,8 +48,8 @@ def said(tx: Tx, agent: str, schedule: str, at: int) -> str | None:
     row = tx.one(f"{_OPEN} AND until_at > ? ORDER BY id LIMIT 1", agent, schedule, at)
     if row is None:
         return None
-    how = "paused" if row["kind"] == PAUSE else "asked for"
-    return f"{how} by {row['by']}: {row['reason']}"
+    how = Ending.PAUSED if row["kind"] == PAUSE else Ending.ASKED
+    return f"{how} {row['by']}: {row['reason']}"
 
 
 def is_paused(tx: Tx, agent: str, schedule: str, at: int) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 
 from dotagent.core import shell
 from dotagent.core.duration import DAY_MS
+from dotagent.core.ending import Ending
 from dotagent.core.errors import UsageError
 from dotagent.core.model import WindowState
 from dotagent.core.moment import when
@@ -105,7 +106,7 @@ def skip(tx: Tx, actor: Actor, now: int, args: Args) -> Answer:
     _attest(tx, actor, now, "agent_skipped", word)
     live = windows.waiting(tx, word.agent, word.schedule)
     if live is not None:
-        reason = f"asked for by {word.by}: {word.reason}"
+        reason = f"{Ending.ASKED} {word.by}: {word.reason}"
         windows.shut(tx, now, live["id"], WindowState.SKIPPED, reason)
         windows.only_skipped(tx, word.agent, word.schedule, reason)
         overdue.passed_over(tx, live["expected_at"], word.agent, word.schedule)

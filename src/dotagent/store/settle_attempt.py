@@ -12,6 +12,7 @@ from sqlite3 import Row
 
 from dotagent.core import decide, events, exits, health
 from dotagent.core.decide import GOOD, Close, Judgement, Situation, Verdict, Wait
+from dotagent.core.ending import Ending
 from dotagent.core.model import (
     AttemptKind,
     Blocked,
@@ -141,7 +142,7 @@ def _situation(
 
 def _gone(schedule: Row | None) -> str | None:
     if schedule is None:
-        return "removed"
+        return Ending.REMOVED
     return None if schedule["gone_at"] is None else str(schedule["gone_why"])
 
 
@@ -151,8 +152,8 @@ def _settle_manual(tx: Tx, now: int, attempt: Row, judgement: Judgement) -> Wait
         return Wait(at=now, why=judgement.words)
     waiting = windows.waiting(tx, attempt["agent"], attempt["schedule"])
     if waiting is not None:
-        windows.shut(tx, now, waiting["id"], WindowState.SUCCEEDED, "by manual run")
-    return Close(state=WindowState.SUCCEEDED, why="manual run")
+        windows.shut(tx, now, waiting["id"], WindowState.SUCCEEDED, Ending.BY_HAND)
+    return Close(state=WindowState.SUCCEEDED, why=Ending.BY_HAND)
 
 
 def _settle_outage(

@@ -11,6 +11,7 @@ from sqlite3 import Row
 
 from dotagent.core import events, exits, health
 from dotagent.core.decide import allowance
+from dotagent.core.ending import Ending
 from dotagent.core.events import Source
 from dotagent.core.model import WindowState
 from dotagent.store import outages, record
@@ -189,7 +190,7 @@ def close_used_up(tx: Tx, actor: Actor, now: int, agent: str) -> set[str]:
     for window in tx.all(used_up, agent):
         allowed = allowance(window["max_attempts"], window["losses"])
         if window["attempts"] >= allowed:
-            why = f"attempts used up ({window['attempts']} of {allowed})"
+            why = f"{Ending.USED_UP} ({window['attempts']} of {allowed})"
             touched |= give_up(tx, actor, now, window, why)
     return touched
 
@@ -200,7 +201,7 @@ def close_stale(tx: Tx, actor: Actor, now: int) -> set[str]:
     touched: set[str] = set()
     late = "SELECT * FROM windows WHERE state = 'waiting' AND next_at <= ?1 AND deadline_at < ?1"
     for window in tx.all(late, now):
-        touched |= give_up(tx, actor, now, window, "stale: its deadline passed before it could run")
+        touched |= give_up(tx, actor, now, window, Ending.STALE)
     return touched
 
 
