@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.home import Home
-from tests.support.daemon import environment
+from tests.support.daemon import daemon, environment
 from tests.support.patience import until
 
 SLOW = {"aiohttp", "asyncio", "attr", "cattrs", "click", "dataclasses", "re", "regex", "rich"}
@@ -56,7 +56,7 @@ def test_nothing_slow_is_loaded(tmp_path: Path, args: tuple[str, ...]) -> None:
     for name, script in AGENTS.items():
         home.agent(name, AT_ONCE, script)
     home.manifest("broken", "[agent\n")
-    with home.daemon():
+    with daemon(home.path):
         until(
             lambda: home.count("success") and home.count("given_up"),
             what="both agents to have run",

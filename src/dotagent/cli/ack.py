@@ -21,11 +21,15 @@ from dotagent.core.shell import word
 @click.command()
 @click.argument("name", metavar="AGENT[/SCHEDULE]", type=AGENT_OR_SCHEDULE)
 @click.option("--reason", default="", metavar="TEXT", help="Stands in the record.")
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def command(name: str, reason: str, as_json: bool) -> int:
     """Say that you know: AGENT's failing is not told again and again.
 
     Reminders of what fails now stop until it succeeds. A new failure after that speaks again.
+
+    \b
+    Example:
+      dotagent ack backup --reason "new disk on monday"
     """
     env = environment()
     args = {**named(name), "reason": one_line(reason)}

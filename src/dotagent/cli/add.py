@@ -62,7 +62,7 @@ def command(
     \b
     Example:
       dotagent add sync --every 15m -- rsync -a notes/ server:notes/
-      dotagent add report --cron "30 8 * * 1-5" -- sh -c "make report | mail -s report ann"
+      dotagent add report --cron "30 8 * * 1-5" -- sh -c "make report | mail ann"
     """
     env = acting.environment()
     given = {id: value for id, value in zip(WHENS, (every, daily, cron), strict=True) if value}

@@ -32,7 +32,13 @@ STYLES = {"critical": "bad", "notice": "head"}
 
 @click.group("audit")
 def command() -> None:
-    """The record of all that ran and all that was told."""
+    """The record of all that ran and all that was told.
+
+    \b
+    Example:
+      dotagent audit verify
+      dotagent audit tail -n 5
+    """
 
 
 @command.command("verify")
@@ -42,6 +48,10 @@ def verify(as_json: bool) -> int:
 
     Finds lines that were changed, removed, inserted or moved and, against the database, an end that
     was cut. A log of dotagent 0.1.x in the same home is checked too.
+
+    \b
+    Example:
+      dotagent audit verify --json | jq .ok
     """
     findings = _examine(Paths(home(os.environ)))
     whole = all(finding.whole for finding in findings)
@@ -56,7 +66,12 @@ def verify(as_json: bool) -> int:
 @click.option("-n", "--lines", type=click.IntRange(min=1), default=20, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="The lines as they are: JSON, one each.")
 def tail(lines: int, as_json: bool) -> int:
-    """Show the last entries of the record."""
+    """Show the last entries of the record.
+
+    \b
+    Example:
+      dotagent audit tail -n 5
+    """
     entries = [
         line.decode(errors="replace") for line in _last(Paths(home(os.environ)).audit, lines)
     ]

@@ -37,6 +37,11 @@ def command() -> int:
 
     SIGTERM or Ctrl-C ends it: what runs may finish within the stop grace, a second signal ends
     that too. SIGHUP reads all manifests, config.toml and the secrets again.
+
+    \b
+    Example:
+      dotagent daemon
+      dotagent install   # systemd or launchd runs it
     """
     signals = Signals(stops=(TERM, INT)).listen()
     env = dict(os.environ)

@@ -22,6 +22,10 @@ def command(dry_run: bool, as_json: bool) -> int:
     """Tell how everything stands: the global channels that ask for it, and the inbox.
 
     Exits with 0 if every message arrived.
+
+    \b
+    Example:
+      dotagent daily-summary --dry-run
     """
     if dry_run:
         return _preview()

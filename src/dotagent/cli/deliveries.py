@@ -48,6 +48,11 @@ def command() -> None:
     """The messages: on their way, sent and dead.
 
     Without a command: the latest, as "list" shows them.
+
+    \b
+    Example:
+      dotagent deliveries --dead
+      dotagent deliveries retry --dead
     """
 
 
@@ -60,11 +65,17 @@ def command() -> None:
 @click.option("--held", is_flag=True, help="Those that wait for the end of quiet hours.")
 @click.option("--suppressed", is_flag=True, help="Those that were not sent on purpose, and why.")
 @click.option("--limit", type=click.IntRange(1), default=LIMIT, show_default=True, metavar="N")
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def list_(
     dead: bool, waiting: bool, held: bool, suppressed: bool, limit: int, as_json: bool
 ) -> int:
-    """Show the latest messages, the newest last."""
+    """Show the latest messages, the newest last.
+
+    \b
+    Example:
+      dotagent deliveries list --waiting
+      dotagent deliveries --dead --json
+    """
     states = [*(DEAD if dead else ()), *(WAITING if waiting else ())]
     states += [DeliveryState.SUPPRESSED] if suppressed else []
     reader = open_record(Paths(home_of(environment())).database)
@@ -95,9 +106,14 @@ def list_(
 
 @command.command()
 @click.argument("delivery_id", metavar="ID", type=int)
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def show(delivery_id: int, as_json: bool) -> int:
-    """Show one message: what happened, its text, and every try to send it."""
+    """Show one message: what happened, its text, and every try to send it.
+
+    \b
+    Example:
+      dotagent deliveries show 12
+    """
     env = environment()
     reader = open_record(Paths(home_of(env)).database)
     found = [] if reader is None else outbox_view.of_ids(reader, [delivery_id])
@@ -135,9 +151,15 @@ def show(delivery_id: int, as_json: bool) -> int:
 @click.argument("ids", metavar="[ID]...", type=int, nargs=-1)
 @click.option("--dead", is_flag=True, help="All that could not be delivered.")
 @click.option("--parked", is_flag=True, help="All that wait for channels that refuse messages.")
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def retry(ids: Sequence[int], dead: bool, parked: bool, as_json: bool) -> int:
-    """Send messages again, now. Exits with 0 if all of them arrived."""
+    """Send messages again, now. Exits with 0 if all of them arrived.
+
+    \b
+    Example:
+      dotagent deliveries retry 12 13
+      dotagent deliveries retry --parked
+    """
     if not ids and not dead and not parked:
         raise UsageError(
             "name the messages to send again, or use --dead or --parked",
@@ -152,9 +174,14 @@ def retry(ids: Sequence[int], dead: bool, parked: bool, as_json: bool) -> int:
 @command.command()
 @click.argument("ids", metavar="ID...", type=int, nargs=-1, required=True)
 @click.option("--reason", required=True, metavar="TEXT", help="Stands in the record.")
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def cancel(ids: Sequence[int], reason: str, as_json: bool) -> int:
-    """Drop messages that still wait."""
+    """Drop messages that still wait.
+
+    \b
+    Example:
+      dotagent deliveries cancel 12 --reason "said by telephone"
+    """
     _act("cancel", {"ids": list(ids), "why": reason}, as_json=as_json)
     return 0
 

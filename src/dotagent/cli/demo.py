@@ -53,6 +53,10 @@ def command(keep: bool) -> int:
     """Watch the whole line work: three small agents, a daemon and a local stand-in for Slack.
 
     Takes about ten seconds, needs no account and no network, and leaves nothing behind.
+
+    \b
+    Example:
+      dotagent demo
     """
     signals = Signals().listen()
     with suppress(asyncio.CancelledError):

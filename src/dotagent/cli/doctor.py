@@ -56,6 +56,11 @@ def command(strict: bool, as_json: bool) -> int:
     The files are read as they are now, also those that no daemon has seen yet; ./agents is looked
     into too. Plugins are asked about their settings, and 1Password for its secrets; no agent is
     run, nothing is sent or written.
+
+    \b
+    Example:
+      dotagent doctor
+      dotagent doctor --strict --json
     """
     report = _examine(dict(os.environ))
     bad = report.errors > 0 or (strict and report.warnings > 0)

@@ -40,6 +40,11 @@ def command(name: str | None, lines: int | None, follow: bool, schedule: str | N
     Without NAME: of the ten agents that printed last, ten lines each. Older pieces of a log are
     read too, compressed or not. What stands between two runs of several schedules can be told
     apart with --schedule.
+
+    \b
+    Example:
+      dotagent logs disk-alert -n 20
+      dotagent logs -f
     """
     with look() as seen:
         names = _latest(seen.paths, _agents(seen)) if name is None else [_one(seen, name)]

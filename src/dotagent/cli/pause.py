@@ -25,7 +25,7 @@ from dotagent.system.zone import machine_zone
 @click.option("--until", metavar="TIME", help="As 18:00, tomorrow, 'monday 08:30', 2026-12-24.")
 @click.option("--for", "span", metavar="2h", help="How long from now, as 2h or 3d.")
 @click.option("--reason", required=True, metavar="TEXT", help="Stands in the record.")
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def command(name: str, until: str | None, span: str | None, reason: str, as_json: bool) -> int:
     """Run nothing of AGENT, or of one schedule of it, for a while.
 
@@ -34,7 +34,7 @@ def command(name: str, until: str | None, span: str | None, reason: str, as_json
 
     \b
     Example:
-      dotagent pause backup --until "monday 08:00" --reason "disk is being replaced"
+      dotagent pause backup --until "monday 08:00" --reason "new disk"
     """
     here = machine_zone(environment())
     answer = ask("pause", {**named(name), **_end(until, span), "reason": reason_of(reason)})

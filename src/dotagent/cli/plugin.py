@@ -61,7 +61,12 @@ def _here() -> Here:
 
 @click.group()
 def command() -> None:
-    """Look at the plugins: programs called dotagent-plugin-NAME."""
+    """Look at the plugins: programs called dotagent-plugin-NAME.
+
+    \b
+    Example:
+      dotagent plugin list
+    """
 
 
 # -------------------------------------------------------------------------------------------- list
@@ -81,7 +86,12 @@ class Row:
 @command.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def list_(as_json: bool) -> int:
-    """Show every plugin that is installed or that a manifest names: name, version, kinds, path."""
+    """Show every plugin that is installed or that a manifest names: name, version, kinds, path.
+
+    \b
+    Example:
+      dotagent plugin list --json
+    """
     here = _here()
     used = _used(here)
     names = sorted({*used, *_installed(here.dirs)})
@@ -176,6 +186,10 @@ def invoke(name: str, payload: str, seconds: int | None, as_json: bool) -> int:
 
     Keys that it lacks are filled in: kind notify, agent and schedule "manual". Exit 0 only if the
     plugin says that it did what it was asked.
+
+    \b
+    Example:
+      dotagent plugin invoke sink-file '{"kind": "sink", "message": "a try"}'
     """
     here = _here()
     found = find.find(name, here.dirs)
@@ -263,6 +277,10 @@ def check(path: str, config: str | None, seconds: int, as_json: bool) -> int:
     gives one.
 
     Exit 1 if dotagent could not work with it.
+
+    \b
+    Example:
+      dotagent plugin check ./dotagent-plugin-mine
     """
     if not os.path.isfile(path) or not os.access(path, os.X_OK):
         raise NotFound(f"{path} is no program that can be run", "chmod +x makes it one")

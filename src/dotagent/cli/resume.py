@@ -17,9 +17,14 @@ from dotagent.core.shell import word
 @click.command()
 @click.argument("name", metavar="AGENT[/SCHEDULE]", type=AGENT_OR_SCHEDULE)
 @click.option("--reason", default="", metavar="TEXT", help="Stands in the record.")
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def command(name: str, reason: str, as_json: bool) -> int:
-    """Let AGENT, or one schedule of it, run again from now on."""
+    """Let AGENT, or one schedule of it, run again from now on.
+
+    \b
+    Example:
+      dotagent resume backup
+    """
     answer = ask("resume", {**named(name), "reason": one_line(reason)})
     if as_json:
         return print_json(answer)

@@ -31,6 +31,11 @@ def command(name: str, schedule: str | None, dry_run: bool, shell_env: bool) -> 
     Nobody is told, no schedule and no outage changes. It runs in the daemon's environment, as it
     will at night. Exits with the agent's own code: 0 also for its success and warn codes, 124
     after a timeout, 128+n after signal n, 75 if preflight blocked it or it said "not now".
+
+    \b
+    Example:
+      dotagent run disk-alert
+      dotagent run disk-alert --schedule daily --dry-run
     """
     signals = Signals().listen()
     env = environment()

@@ -48,6 +48,11 @@ def command(name: str, schedule: str | None, as_json: bool, shell_env: bool) -> 
     Success ends its outage, failure is told; no attempt of its schedule is used. Exits with 0 only
     if the agent succeeded, else with its own code: 124 after a timeout, 128+n after signal n, 75
     if preflight blocked it or it said "not now", 1 if it exited 0 without success.
+
+    \b
+    Example:
+      dotagent run-now disk-alert
+      dotagent run-now backup --schedule nightly --json
     """
     began_at = now()
     signals = Signals().listen()

@@ -33,14 +33,24 @@ def command() -> None:
 
     Everything held back is recorded. What still fails when a silence ends is told then. Without a
     command: the silences that hold, as "list" shows them.
+
+    \b
+    Example:
+      dotagent silence add backup --for 2h --reason "new disk"
+      dotagent silence
     """
 
 
 @command.command("list")
 @click.option("--all", "ended", is_flag=True, help="Also those that have ended.")
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def list_(ended: bool, as_json: bool) -> int:
-    """Show what is silenced, why, and until when."""
+    """Show what is silenced, why, and until when.
+
+    \b
+    Example:
+      dotagent silence list --all
+    """
     with look() as seen:
         found = [] if seen.reader is None else silences.listed(seen.reader, ended=ended)
         if as_json:
@@ -55,9 +65,14 @@ def list_(ended: bool, as_json: bool) -> int:
 @click.argument("name", metavar="AGENT[/SCHEDULE]", type=AGENT_OR_SCHEDULE)
 @click.option("--for", "span", required=True, metavar="2h", help="How long; 31 days at most.")
 @click.option("--reason", required=True, metavar="TEXT", help="Stands in the record.")
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def add(name: str, span: str, reason: str, as_json: bool) -> int:
-    """Hold back what AGENT, or one schedule of it, has to say."""
+    """Hold back what AGENT, or one schedule of it, has to say.
+
+    \b
+    Example:
+      dotagent silence add backup/nightly --for 2h --reason "new disk"
+    """
     try:
         for_ms = length(span)
     except ValueError as error:
@@ -69,9 +84,14 @@ def add(name: str, span: str, reason: str, as_json: bool) -> int:
 @command.command()
 @click.argument("number", metavar="ID", type=int)
 @click.option("--reason", default="", metavar="TEXT", help="Stands in the record.")
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def end(number: int, reason: str, as_json: bool) -> int:
-    """End a silence now; what still fails is told."""
+    """End a silence now; what still fails is told.
+
+    \b
+    Example:
+      dotagent silence end 3 --reason "disk is there"
+    """
     answer = _ask("end_silence", {"silence": number, "reason": one_line(reason)})
     status = _shown(answer["silence"], as_json)
     if not as_json:

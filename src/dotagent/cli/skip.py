@@ -20,11 +20,15 @@ from dotagent.system.zone import machine_zone
 @click.command()
 @click.argument("name", metavar="AGENT[/SCHEDULE]", type=AGENT_OR_SCHEDULE)
 @click.option("--reason", required=True, metavar="TEXT", help="Stands in the record.")
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def command(name: str, reason: str, as_json: bool) -> int:
     """Skip the next run: the one that waits for its try, else the next to fall due.
 
     It ends as skipped, with who and why. Said again, the one after it is skipped too.
+
+    \b
+    Example:
+      dotagent skip backup/nightly --reason "no disk tonight"
     """
     here = machine_zone(environment())
     answer = ask("skip", {**named(name), "reason": reason_of(reason)})

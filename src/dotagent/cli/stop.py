@@ -21,13 +21,17 @@ from dotagent.core.fit import one_line
 @click.command()
 @click.argument("name", metavar="AGENT[/SCHEDULE]")
 @click.option("--reason", default="", metavar="TEXT", help="Stands in the record.")
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def command(name: str, reason: str, as_json: bool) -> int:
     """End the runs of AGENT that are under way.
 
     Its processes are asked to end, and killed after the grace. The run ends as skipped, by you:
     it is not tried again, and nobody is told. The next one comes at its time; to hold that off
     too, see: dotagent pause.
+
+    \b
+    Example:
+      dotagent stop backup --reason "it hangs"
     """
     env = environment()
     args = {**named(name), "reason": one_line(reason), "by": _person()}

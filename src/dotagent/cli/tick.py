@@ -32,6 +32,11 @@ def command(dry_run: bool, verbose: bool) -> int:
 
     Put it into a crontab, once a minute, where no daemon runs: runs, further tries and messages
     then go out with the next tick. While a daemon runs it has nothing to do.
+
+    \b
+    Example:
+      dotagent tick --dry-run
+      * * * * * dotagent tick   # a line of a crontab
     """
     env = environment()
     if dry_run:

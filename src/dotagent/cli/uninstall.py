@@ -21,6 +21,10 @@ def command(names: tuple[str, ...], everything: bool) -> int:
 
     Agents, their record and all messages that wait stay in the home. A run in progress may end
     within the stop grace.
+
+    \b
+    Example:
+      dotagent uninstall
     """
     env = acting.environment()
     manager = service.manager(env, sys.platform)
