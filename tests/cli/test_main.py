@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
+from itertools import takewhile
 
 import click
 import pytest
@@ -57,8 +58,8 @@ def test_help_shows_an_example(names: tuple[str, ...]) -> None:
 
 def parses(line: str) -> None:
     """Raises ``UsageError`` for what the command would refuse; runs nothing."""
-    words = shlex.split(line, comments=True)
-    words = words[1 : words.index("|") if "|" in words else None]
+    line = line.partition(')"')[0]  # $(dotagent …), inside quotes of a shell
+    words = [*takewhile(lambda word: word not in ("|", ">"), shlex.split(line, comments=True))][1:]
     command: click.Command = root
     context = click.Context(root)
     while isinstance(command, click.Group) and words:
