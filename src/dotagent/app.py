@@ -15,16 +15,16 @@ from dataclasses import dataclass
 from functools import cache
 
 from dotagent import __version__
-from dotagent.core import moment
-from dotagent.core.config import Config
 from dotagent.core.errors import DotagentError
 from dotagent.core.model import Outcome
 from dotagent.core.secret import Redactor
 from dotagent.core.targets import PLUGIN
 from dotagent.drivers.kit import registry
 from dotagent.drivers.kit.sender import Kit
-from dotagent.engine.alive import keep_telling
-from dotagent.engine.embedded import Engine, Mode, Unfinished
+from dotagent.engine.alive import watched
+from dotagent.engine.embedded import Engine
+from dotagent.engine.journal import Journal, keep_fault
+from dotagent.engine.mode import Mode, Unfinished
 from dotagent.engine.recorder import Recorder
 from dotagent.engine.surroundings import Surroundings
 from dotagent.engine.watching import Watching
@@ -32,11 +32,10 @@ from dotagent.plugins.client import Answer
 from dotagent.plugins.find import search_dirs
 from dotagent.plugins.sender import Config as PluginConfig
 from dotagent.plugins.sender import PluginSender
-from dotagent.ports import Clock, Parcel, Sender
+from dotagent.ports import Parcel, Sender
 from dotagent.steps import tenure
 from dotagent.steps.catalogue import Catalogue
 from dotagent.steps.configure import configure
-from dotagent.steps.configure import read as read_config
 from dotagent.steps.faults import fault
 from dotagent.steps.greet import First, greet
 from dotagent.steps.parts import Parts
@@ -50,7 +49,7 @@ from dotagent.store.database import Reader, Store
 from dotagent.store.holders import DAEMON
 from dotagent.supervisor.spawner import RealSpawner
 from dotagent.supervisor.speak import speak
-from dotagent.system import environment, faultlog, home, legacy, lock, notify, zone
+from dotagent.system import environment, home, legacy, lock, zone
 from dotagent.system.bell import Bell
 from dotagent.system.chance import chance
 from dotagent.system.clock import SystemClock, asleep
@@ -159,25 +158,9 @@ async def hold(
     async with holding(paths, env, purpose, leaving, signals) as engine:
         if not engine.stopping:
             ready()
-        with _watched(engine.parts.clock, env):
+        with watched(engine.parts.clock, env, os.getpid()):
             await engine.run()
         return engine.stopped_by
-
-
-@contextmanager
-def _watched(clock: Clock, env: Mapping[str, str]) -> Iterator[None]:
-    """While this lasts, the service manager that started us hears that the loop turns."""
-    watchdog_ms = notify.watchdog_ms(env, os.getpid())
-    if watchdog_ms is None:
-        yield
-        return
-    telling = asyncio.create_task(
-        keep_telling(clock, watchdog_ms, lambda: notify.tell(env, notify.ALIVE))
-    )
-    try:
-        yield
-    finally:
-        telling.cancel()
 
 
 @asynccontextmanager
@@ -233,15 +216,15 @@ async def _engine(
         is_daemon = purpose.role == DAEMON
         looked_into = ours if is_daemon else _with_known(ours, parts.reader)
         surroundings = _surroundings(env, looked_into, clock)
-        mode = _mode(purpose, read_config(paths.config, paths.good_config, drivers).config)
-        engine = Engine(parts, Catalogue(paths, drivers), mode, surroundings, recorder)
+        engine = Engine(parts, Catalogue(paths, drivers), _mode(purpose), surroundings, recorder)
         watching = _watch(paths, purpose, engine, surroundings, bell)
         store.on_audit = recorder.wake
         try:
             with listener.attached(engine, surroundings), _faults_of(engine):
                 daemon = (__version__, me.pid) if is_daemon else None
                 first = First(standing=recorder.check(), anew=anew, daemon=daemon)
-                await _first_words(engine, env, first)
+                _keep_log(engine, recorder, first)
+                await _first_words(engine, surroundings, env, first)
                 await recover(parts, engine.folders, me.boot_id)
                 yield engine
                 reason = engine.stopped_by if is_daemon else None
@@ -251,12 +234,25 @@ async def _engine(
             watching.close()
             await recorder.flush()
             recorder.close()
+            engine.close_log()
             parts.reader.close()
 
 
-async def _first_words(engine: Engine, env: Mapping[str, str], first: First) -> None:
+def _keep_log(engine: Engine, recorder: Recorder, first: First) -> None:
+    """The daemon's log, from what a dead daemon has committed and not written any more."""
+    if first.daemon is None:
+        return
+    engine.journal = journal = Journal(engine)
+    if first.standing.broken is None:
+        journal.since(first.standing.written_seq)
+    journal.wake, recorder.after = recorder.wake, journal.follow
+
+
+async def _first_words(
+    engine: Engine, surroundings: Surroundings, env: Mapping[str, str], first: First
+) -> None:
     """Whom to tell must be known before there is something to tell."""
-    engine.parts, _ = await configure(engine.parts, drivers, env)
+    engine.parts, surroundings.config = await configure(engine.parts, drivers, env)
     await greet(engine.parts, first)
 
 
@@ -315,12 +311,9 @@ def _faults_of(engine: Engine | None) -> Iterator[None]:
 
 def _fault(engine: Engine, error: Exception) -> Fault:
     """What nobody foresaw: said shortly to the person, in full to the log, to neither a secret."""
-    parts = engine.parts
-    now = moment.stamp(parts.clock.now(), parts.actor.zone)
-    text = "".join(traceback.format_exception(error))
-    text = Redactor(all_values(parts, engine.catalogue)).text(text)
-    log = parts.paths.daemon_log
-    kept = faultlog.append(log, f"{now} dotagent {__version__}\n{text}\n")
+    trace = "".join(traceback.format_exception(error))
+    trace = Redactor(all_values(engine.parts, engine.catalogue)).text(trace)
+    log, kept = engine.parts.paths.daemon_log, keep_fault(engine, __version__, trace)
     return Fault(
         f"a fault of dotagent itself has ended it ({type(error).__name__})",
         f"Its traceback is in {log}; please report it." if kept else f"{log} cannot be written.",
@@ -350,13 +343,12 @@ def _rung(bell: Bell, engine: Engine) -> None:
     engine.poke()
 
 
-def _mode(purpose: Purpose, config: Config) -> Mode:
-    default = max(16, 4 * (os.cpu_count() or 1))
+def _mode(purpose: Purpose) -> Mode:
     return Mode(
         plan=purpose.plan,
-        max_running=config.daemon.max_running or default,
+        max_running=max(16, 4 * (os.cpu_count() or 1)),
         # A person who interrupts a command does not want to wait for what it runs.
-        stop_grace_ms=config.daemon.stop_grace_ms if purpose.until is None else 0,
+        stop_grace_ms=None if purpose.until is None else 0,
         until=purpose.until,
         own=purpose.own,
         failed=purpose.failed,

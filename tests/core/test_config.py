@@ -147,6 +147,20 @@ def test_global_notifiers() -> None:
     ]
 
 
+def test_metrics() -> None:
+    """Two ways to be read: at an address of this machine alone, and in a file."""
+    for address in ("127.0.0.1:9464", "localhost:1", "127.8.8.8:65535", "[::1]:9464"):
+        assert () == read(f'[metrics]\nlisten = "{address}"')[1]
+    for address in ("0.0.0.0:9464", "192.168.0.2:80", "[::]:9464", "example.org:80", "*:80"):
+        config, problems = read(f'[metrics]\nlisten = "{address}"')
+        assert config is None
+        assert "only this machine may ask" in problems[0].message
+    config, problems = read('[metrics]\ntextfile = "/x/dotagent.prom"\nevery = "15s"')
+    assert config is not None
+    assert Metrics(textfile="/x/dotagent.prom", every_ms=15_000) == config.metrics
+    assert read('[metrics]\ntextfile = "x.prom"')[0] is None
+
+
 @pytest.mark.parametrize(
     ("written", "level"),
     [
@@ -172,7 +186,7 @@ def test_level(written: str, level: str) -> None:
     [
         ("localhost:9464", ("localhost", 9464)),
         ("[::1]:9464", ("::1", 9464)),
-        ("0.0.0.0:1", ("0.0.0.0", 1)),
+        ("127.0.0.2:1", ("127.0.0.2", 1)),
     ],
 )
 def test_address(written: str, address: tuple[str, int]) -> None:

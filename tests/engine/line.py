@@ -15,7 +15,8 @@ from typing import Any
 from dotagent import app
 from dotagent.core.model import Outcome, Sent
 from dotagent.drivers.kit import registry
-from dotagent.engine.embedded import Engine, Mode
+from dotagent.engine.embedded import Engine
+from dotagent.engine.mode import Mode
 from dotagent.engine.recorder import Recorder
 from dotagent.engine.surroundings import Surroundings
 from dotagent.ports import Clock, Parcel, Sender
@@ -105,7 +106,7 @@ async def line(
     roots: Sequence[str] | None = None,
     env: Mapping[str, str] | None = None,
     patience_ms: int = 1_000,
-    stop_grace_ms: int = 0,
+    stop_grace_ms: int | None = 0,
     takes_ms: int = 0,
     max_running: int = 4,
     spawner: Callable[[Clock], RealSpawner] = RealSpawner,

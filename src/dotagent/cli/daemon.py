@@ -18,7 +18,7 @@ from dotagent.core.duration import human
 from dotagent.core.errors import HeldError
 from dotagent.core.fit import one_line
 from dotagent.core.model import AttemptKind
-from dotagent.engine.embedded import Unfinished
+from dotagent.engine.mode import Unfinished
 from dotagent.store.attempts import Run
 from dotagent.store.holders import DAEMON
 from dotagent.system import notify

@@ -20,6 +20,7 @@ from dotagent.cli.hot import complain
 from dotagent.core.errors import DotagentError
 
 COMMANDS = {
+    "bootstrap": "make the home: config.toml, secrets.env, agents/",
     "init": "write a first agent: manifest and script",
     "add": "write an agent around a command",
     "demo": "watch the whole line work, in a scratch home",
@@ -44,6 +45,7 @@ COMMANDS = {
     "daily-summary": "tell how everything stands, now",
     "install": "let systemd or launchd run the daemon",
     "uninstall": "take it from them again",
+    "reload": "read manifests, config.toml and secrets again",
     "doctor": "check manifests, configuration and home",
     "plugin": "list, try and check plugins",
     "completions": "let your shell complete commands and names",

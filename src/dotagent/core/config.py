@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
 from typing import Annotated, Any, Literal, TypeVar
 
 from dotagent.core.duration import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
@@ -64,9 +65,12 @@ class Retention:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metrics:
-    """``[metrics]``: where Prometheus may ask; ``listen`` None is nowhere."""
+    """``[metrics]``: where Prometheus may ask, always this machine's own address, and the file that
+    is written every ``every_ms``; None is nowhere."""
 
     listen: tuple[str, int] | None = None
+    textfile: str | None = None
+    every_ms: int = MINUTE_MS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +127,7 @@ _LEVELS = ("trace", "debug", "info", "warn", "error", "off")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Address(Rule):
-    """``HOST:PORT``, an IPv6 host in brackets."""
+    """``HOST:PORT`` of this machine's own network, an IPv6 host in brackets."""
 
     def take(self, value: Any) -> tuple[str, int]:
         if not isinstance(value, str):
@@ -131,7 +135,34 @@ class _Address(Rule):
         parts = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:\[\]]+)):([0-9]{1,5})", value)
         if parts is None or not 1 <= int(parts[3]) <= 65_535:
             raise Wrong(f'{quoted(value)} is not an address; write "127.0.0.1:9464"')
-        return parts[1] or parts[2], int(parts[3])
+        host = parts[1] or parts[2]
+        if not _is_loopback(host):
+            raise Wrong(
+                f"{quoted(value)} can be reached from outside, and the metrics name your agents;"
+                ' only this machine may ask: write "127.0.0.1:9464"'
+            )
+        return host, int(parts[3])
+
+
+def _is_loopback(host: str) -> bool:
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _File(Rule):
+    """An absolute path."""
+
+    def take(self, value: Any) -> str:
+        if not isinstance(value, str):
+            raise refuse(value, "text")
+        if not value.startswith("/") or value.endswith("/") or "\0" in value:
+            raise Wrong(f"{quoted(value)} is not the absolute path of a file")
+        return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +209,8 @@ class _RetentionKeys:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _MetricsKeys:
     listen: Annotated[Any, _Address()] = None
+    textfile: Annotated[Any, _File()] = None
+    every: Annotated[int, Span(low_ms=5 * SECOND_MS, high_ms=HOUR_MS)] = MINUTE_MS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,13 +274,14 @@ def _config(root: Mapping[str, Any], drivers: Drivers, findings: Findings) -> Co
     summary = _section(root, "summary", _SummaryKeys, findings)
     notifiers = _notifiers(root, drivers, findings)
     retention = _section(root, "retention", _RetentionKeys, findings)
+    metrics = _section(root, "metrics", _MetricsKeys, findings)
     return Config(
         daemon=Daemon(max_running=daemon.max_running, stop_grace_ms=daemon.stop_grace),
         notifiers=notifiers,
         summary=_summary(summary, notifiers, findings),
         deadman=_deadman(root, findings),
         retention=Retention(history_ms=retention.history, messages_ms=retention.messages),
-        metrics=Metrics(listen=_section(root, "metrics", _MetricsKeys, findings).listen),
+        metrics=Metrics(listen=metrics.listen, textfile=metrics.textfile, every_ms=metrics.every),
         storm=Storm(waiting=_section(root, "storm", _StormKeys, findings).waiting),
         logging=_logging(root, findings),
         telemetry=_telemetry(root, findings),

@@ -3,9 +3,28 @@ again, instead of staying silent (sd_notify(3), ``WATCHDOG=1``)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 from dotagent.ports import Clock
+from dotagent.system import notify
+
+
+@contextmanager
+def watched(clock: Clock, env: Mapping[str, str], pid: int) -> Iterator[None]:
+    """While this lasts, the service manager that started this process hears that the loop turns."""
+    watchdog_ms = notify.watchdog_ms(env, pid)
+    if watchdog_ms is None:
+        yield
+        return
+    telling = asyncio.create_task(
+        keep_telling(clock, watchdog_ms, lambda: notify.tell(env, notify.ALIVE))
+    )
+    try:
+        yield
+    finally:
+        telling.cancel()
 
 
 async def keep_telling(clock: Clock, watchdog_ms: int, tell: Callable[[], None]) -> None:

@@ -41,7 +41,7 @@ class Chores:
 
     def refused(self, engine: Engine, error: StoreBusy) -> None:
         """The store would not take a turn."""
-        engine.parts.trouble.why = error.message
+        engine.parts.trouble.why, engine.parts.trouble.is_refused = error.message, True
         if engine.mode.plan and engine.mode.until is None:
             self._distress.refused(engine, error)
 

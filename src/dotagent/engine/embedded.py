@@ -10,7 +10,7 @@ holder of the lock runs an engine (rules R1); the next wake is computed after th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +21,8 @@ from dotagent.core.share import SENDS_AT_ONCE
 from dotagent.core.targets import PLUGIN
 from dotagent.engine.asked import Asked
 from dotagent.engine.chores import Chores
+from dotagent.engine.journal import Journal
+from dotagent.engine.mode import Mode, Unfinished
 from dotagent.engine.recorder import Recorder
 from dotagent.engine.surroundings import Surroundings
 from dotagent.ports import Clock
@@ -32,7 +34,7 @@ from dotagent.steps.perform import Attempt, Job
 from dotagent.steps.plugin_call import Folders
 from dotagent.store import attempts, outbox, plan, timely, windows
 from dotagent.store.attempts import Run
-from dotagent.store.database import Reader, Tx
+from dotagent.store.database import Tx
 from dotagent.store.outbox import Claim
 from dotagent.system.home import keep_reserve
 
@@ -46,30 +48,6 @@ END_MS = 20_000
 what has not settled by then is settled as lost by the next holder."""
 SEND_GRACE_MS = 3_000
 """How long a planned stop waits for answers; what has none by then is sent again, flagged."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mode:
-    """What this engine is for. A daemon plans and runs until it is stopped; a command runs until
-    ``until`` says that its own work is settled, and nothing runs that others asked for meanwhile.
-    ``own``: the request whose person is this process's own."""
-
-    plan: bool
-    max_running: int
-    stop_grace_ms: int
-    until: Callable[[Reader], bool] | None = None
-    own: int | None = None
-    failed: Callable[[Run, str], None] = lambda run, words: None
-    """Told of each attempt that has failed, for who watches this process."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unfinished:
-    """What a stop waits for: runs (``agent/schedule``) for at most ``grace_ms``, and sends."""
-
-    runs: Sequence[str]
-    sends: int
-    grace_ms: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +78,8 @@ class Engine:
         self.mode = mode
         self.attempts: dict[int, Attempt] = {}
         self.folders = Folders()
+        self.journal: Journal | None = None
+        """The daemon's log; a command has none."""
         self._surroundings = surroundings
         self._recorder = recorder
         self._asked = Asked(self)
@@ -133,7 +113,7 @@ class Engine:
     def unfinished(self) -> Unfinished:
         """What a stop has to wait for."""
         runs = [f"{each.run.agent}/{each.run.schedule_id}" for each in self.attempts.values()]
-        return Unfinished(runs=sorted(runs), sends=self._sending, grace_ms=self.mode.stop_grace_ms)
+        return Unfinished(runs=sorted(runs), sends=self._sending, grace_ms=self._grace_ms)
 
     @property
     def stopping(self) -> bool:
@@ -147,7 +127,13 @@ class Engine:
     @property
     def room(self) -> int:
         """How many more attempts may run."""
-        return self.mode.max_running - len(self.attempts)
+        most = self.config.daemon.max_running or self.mode.max_running
+        return most - len(self.attempts)
+
+    @property
+    def _grace_ms(self) -> int:
+        given = self.mode.stop_grace_ms
+        return self.config.daemon.stop_grace_ms if given is None else given
 
     async def run(self) -> None:
         """The loop, until a stop or until this command's own work is settled. Raises what a task
@@ -160,6 +146,8 @@ class Engine:
             while self._stopping is None and not self._settled():
                 self._poke.clear()
                 turn = await self._look()
+                if self.journal is not None:
+                    self.journal.look()
                 if not turn.more:
                     self._surroundings.due_at = at = self._soon(turn.wake_at)
                     await self._sleep(at)
@@ -176,6 +164,11 @@ class Engine:
         if self._failure is not None:
             raise self._failure
 
+    def close_log(self) -> None:
+        """The recorder writes no more."""
+        if self.journal is not None:
+            self.journal.close()
+
     # ------------------------------------------------------------------------------------ one turn
 
     async def _look(self) -> Turn:
@@ -186,7 +179,9 @@ class Engine:
             await self._tell_of_the_record()
             await self._asked.look()
             self.chores.look(self)
-            return await self._turn()
+            turn = await self._turn()
+            self.parts.trouble.is_refused = False
+            return turn
         except StoreBusy as error:
             self.chores.refused(self, error)
             return Turn(wake_at=self.parts.clock.now() + BUSY_MS)
@@ -352,7 +347,7 @@ class Engine:
         a stop cuts sends short: each has its own deadline."""
         self._is_ending = True
         clock = self.parts.clock
-        deadline = clock.monotonic() + self.mode.stop_grace_ms
+        deadline = clock.monotonic() + self._grace_ms
         while self.attempts and clock.monotonic() < deadline and self._failure is None:
             self._poke.clear()
             await self._sleep(clock.now() + deadline - clock.monotonic())
@@ -392,8 +387,7 @@ class Engine:
 
     async def reload(self) -> None:
         """Read manifests, configuration and secrets now."""
-        self._surroundings.files_changed()
-        await self._surroundings.renew(self)
+        await self._surroundings.reread(self)
 
 
 async def _reached(clock: Clock, at: int) -> None:

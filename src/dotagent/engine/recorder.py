@@ -39,6 +39,8 @@ class Recorder:
         self.broken: Standing | None = None
         """What somebody else did to the file since it was last told."""
         self.on_broken: Callable[[], None] = lambda: None
+        self.after: Callable[[str | None], None] = lambda trouble: None
+        """Called in the thread, after each look at what is new, with why the file is not."""
 
     def check(self) -> Standing:
         """How the file stands to the database; before anything is appended."""
@@ -79,7 +81,10 @@ class Recorder:
     def _catch_up(self) -> bool:
         try:
             with self._appending:
-                return self._append_all()
+                try:
+                    return self._append_all()
+                finally:
+                    self.after(self.trouble)
         except StoreCorrupt:
             raise
         except HomeError as error:

@@ -60,6 +60,7 @@ class Surroundings:
         self.due_at: int | None = None
         """When the engine means to look again, at the latest."""
         self._stale = True
+        self._believes = False
         self._has_fetched = False
         self.look_at: int | None = None
         """When to look again without being told: a file was only half there."""
@@ -67,6 +68,14 @@ class Surroundings:
     def files_changed(self) -> None:
         """Manifests, config.toml or the secrets file may differ: read them at the next turn."""
         self._stale = True
+
+    async def reread(self, engine: Engine) -> None:
+        """A person asks: what they have just saved is whole, and a look that began before it does
+        not count. Raises ``StoreBusy``."""
+        self._stale = self._believes = True
+        if self._looking is not None:
+            await asyncio.wait([self._looking], timeout=self._patience_ms / 1_000)
+        await self.renew(engine)
 
     async def renew(self, engine: Engine) -> None:
         """Bring the engine's parts up to date. Raises ``StoreBusy``; what could not be committed is
@@ -92,7 +101,8 @@ class Surroundings:
             self._stale = True
             raise
         self.look_at = None
-        look = discover(engine.parts, self.drivers, self.roots, self.before_look)
+        believe, self._believes = self._believes, False
+        look = discover(engine.parts, self.drivers, self.roots, self.before_look, believe=believe)
         self._looking = asyncio.create_task(look)
         self._looking.add_done_callback(lambda _: engine.poke())
         await asyncio.wait([self._looking], timeout=self._patience_ms / 1_000)

@@ -94,6 +94,7 @@ async def configure(
             facts.remember(tx, "routes", digest)
             set_routes(tx, now, "", rows)
         _tell_config(tx, parts, now, reading)
+        _attest_config(tx, parts, now, reading, is_first=fetched is None)
         _tell_secrets(tx, parts, now, loaded)
         if fetched is not None:
             _attest_secrets(tx, parts, now, loaded)
@@ -110,6 +111,17 @@ def _tell_config(tx: Tx, parts: Parts, now: int, reading: Reading) -> None:
         line = f"{path} is not right and changes nothing until it is mended"
         event = events.of_system(Kind.CONFIG_INVALID, now, line, text)
         tell(tx, parts.actor, now, [event])
+
+
+def _attest_config(tx: Tx, parts: Parts, now: int, reading: Reading, *, is_first: bool) -> None:
+    """That another configuration is in force (contract §13), but for what a start finds."""
+    if not reading.good:
+        return
+    digest = hashlib.sha256(reading.data).hexdigest() if reading.data is not None else "none"
+    is_known = facts.recall(tx, "config_digest") is not None
+    if facts.remember(tx, "config_digest", digest) and is_known and not is_first:
+        reason = "config.toml was changed" if reading.data is not None else "config.toml is gone"
+        record.append(tx, parts.actor, now, "notice", "config_reloaded", reason=reason)
 
 
 def _tell_secrets(tx: Tx, parts: Parts, now: int, loaded: secrets.Secrets) -> None:

@@ -76,12 +76,17 @@ async def discover(
     drivers: Drivers,
     roots: Sequence[str],
     before: Callable[[], object] = lambda: None,
+    *,
+    believe: bool = False,
 ) -> int | None:
     """Look into all roots, adopt what changed. Returns when to look again without being told:
     where a file may be only half written, a copy could not be kept, or a root is away. ``before``
-    is called right before the look, in its thread. Raises ``StoreBusy``."""
+    is called right before the look, in its thread; ``believe`` what was saved this very moment too.
+    Raises ``StoreBusy``."""
     # Thousands of new manifests, or a slow disk, must not hold up what runs.
-    seen, agents, left = await asyncio.to_thread(_look_and_keep, parts, drivers, roots, before)
+    seen, agents, left = await asyncio.to_thread(
+        _look_and_keep, parts, drivers, roots, before, believe
+    )
     now, found = parts.clock.now(), seen.found(agents, left)
     await parts.store.write(lambda tx: adopt.adopt(tx, parts.actor, now, found))
     waits = [SETTLE_MS] if seen.half_there else []
@@ -91,14 +96,14 @@ async def discover(
 
 
 def _look_and_keep(
-    parts: Parts, drivers: Drivers, roots: Sequence[str], before: Callable[[], object]
+    parts: Parts, drivers: Drivers, roots: Sequence[str], before: Callable[[], object], trust: bool
 ) -> tuple[Survey, list[AgentRows], Left]:
     """The survey, what of it may be adopted (what has a good copy to run from), and what dotagent
     0.1.x left of those that are new."""
     before()
     reader = parts.store.read()
     try:
-        seen = survey(reader, drivers, roots, parts.clock.now())
+        seen = survey(reader, drivers, roots, None if trust else parts.clock.now())
         known = set(look.agent_names(reader))
     finally:
         reader.close()

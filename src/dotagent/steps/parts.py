@@ -31,6 +31,8 @@ class Trouble:
     waiting: int = 0
     spent: bool = False
     """The reserve was given up, and there is no room yet to keep it again."""
+    is_refused: bool = False
+    """The last turn could not be committed."""
     ending: bool = False
     """Nobody waits any more: what cannot be settled now is left to the next holder."""
     why: str = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from sqlite3 import Row
+from typing import Any
 
 from dotagent.core.model import Event, Kind, Tail
 from dotagent.store.adopt import FileRow
@@ -112,6 +113,24 @@ def events(reader: Reader, seqs: Sequence[int]) -> list[Event]:
     wanted = ",".join(str(int(each)) for each in seqs)
     rows = reader.execute(f"SELECT * FROM events WHERE seq IN ({wanted}) ORDER BY seq")
     return [event_of(row) for row in rows]
+
+
+def last_event(reader: Reader) -> int:
+    """The last event's number; 0 without one."""
+    return int(reader.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()[0])
+
+
+def home_events(reader: Reader, after: int, to: int) -> list[tuple[Kind, str, int, Any]]:
+    """Kind, severity, instant and facts of each event about the home itself after one and up to
+    another."""
+    rows = reader.execute(
+        "SELECT kind, severity, at, facts FROM events WHERE seq > ? AND seq <= ?"
+        " AND agent = '' ORDER BY seq",
+        (after, to),
+    )
+    return [
+        (Kind(row["kind"]), row["severity"], row["at"], json.loads(row["facts"])) for row in rows
+    ]
 
 
 # ---------------------------------------------------------------------------------------- the audit

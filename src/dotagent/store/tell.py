@@ -45,6 +45,7 @@ def tell(
     touched: set[str] = set()
     for event in events:
         seq = _insert(tx, event)
+        tx.audited |= event.kind not in AGENT_EVENTS  # the daemon's log has these too
         told = _end_told(tx, event)
         parked = {row[0] for row in tx.all(_PARKED)}
         answers = match(

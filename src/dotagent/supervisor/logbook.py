@@ -1,4 +1,4 @@
-"""Files that attempts append to: the copies for a person who watches, and the agents' logs.
+"""Files that are appended to: the copies for a person who watches, the agents' logs, the daemon's.
 
 A log is shared by all attempts of its agent that are under way, and begins anew each local day and
 when it is full; the older pieces stay beside it (core/pieces.py). Invariants: nothing here raises;
@@ -64,8 +64,8 @@ class Sheet:
 
 
 class Log(Sheet):
-    """One agent's log, while attempts write to it. ``speaker``: whose output came last, and of
-    which stream; None at the beginning of a piece."""
+    """One log, while somebody writes to it, as the attempts of its agent do. ``speaker``: whose
+    output came last, and of which stream; None at the beginning of a piece."""
 
     def __init__(self, path: str, logs: Logs, limit: int, zone: tzinfo) -> None:
         super().__init__(path)
@@ -130,13 +130,17 @@ class Logs:
 
     def lend(self, order: Order) -> Log | None:
         """The log of an attempt, to be closed by it; None where it has none."""
-        path = order.log_path
-        if path is None:
+        if order.log_path is None:
             return None
+        return self.open(order.log_path, order.log_max_bytes, order.log_zone)
+
+    def open(self, path: str, limit: int, zone: tzinfo) -> Log:
+        """A log by its path, to be closed by who has it: begun anew when a piece of ``limit`` bytes
+        is full or that zone's day is over."""
         log = self._open.get(path)
         if log is not None:
-            return log.share(order.log_max_bytes, order.log_zone)
-        log = Log(path, self, order.log_max_bytes, order.log_zone)
+            return log.share(limit, zone)
+        log = Log(path, self, limit, zone)
         self._open[path] = log
         return log
 
