@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from dotagent.cli.attest import Finding, attest
 from dotagent.core import chain
+from dotagent.steps.attest import Finding, attest
 from dotagent.store.reading import Reader, record
 from tests.support.daemon import daemon, run, write_agent
 from tests.support.patience import until

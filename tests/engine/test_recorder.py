@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import closing
 from datetime import UTC
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from dotagent.engine.recorder import Recorder
-from dotagent.store import look, record
+from dotagent.steps.attest import attest
+from dotagent.store import look, record, retention
 from dotagent.store.actor import Actor
 from dotagent.store.database import Store, Tx, open_store
+from dotagent.store.retention import Place
+from dotagent.system import auditfile, segments
 from dotagent.system.clock import SystemClock
 from tests.engine.line import line, running, write_agent
 
@@ -130,3 +135,68 @@ async def test_what_somebody_else_did_is_told_at_once(tmp_path: Path) -> None:
 
     assert 1 == len(facts)
     assert "the audit record was changed from outside" in facts[0]
+
+
+async def test_a_full_file_is_sealed(store: Store, tmp_path: Path) -> None:
+    """The record goes on in the next file, over restarts too; together they are what the database
+    has."""
+    clock = SystemClock()
+    path = str(tmp_path / "audit.jsonl")
+    for _ in range(3):
+        recorder = Recorder(path, store, clock, seal_bytes=2_000)
+        standing = recorder.check()
+        for _ in range(4):
+            await commit(store, 7)
+            assert await recorder.flush()
+        recorder.close()
+        assert standing.broken is None
+    clock.close()
+
+    assert len(segments.found(path)) > 3
+    assert written(store) == b"".join(segments.lines(path))
+    with closing(store.read()) as reader:
+        assert attest(path, reader).whole
+
+
+async def test_what_the_database_has_let_go_still_verifies(store: Store, tmp_path: Path) -> None:
+    """Old rows go once they are sealed on disk; the chain through the files says what they
+    were; a line of theirs that is touched still shows, at the next."""
+    clock = SystemClock()
+    path = str(tmp_path / "audit.jsonl")
+    recorder = Recorder(path, store, clock, seal_bytes=2_000)
+    recorder.check()
+    for _ in range(5):
+        await commit(store, 7)
+        await recorder.flush()
+    recorder.close()
+    clock.close()
+    await prune(store, path)
+    with closing(store.read()) as reader:
+        kept, sealed = look.audit_first(reader), segments.found(path)[-1].last
+        whole = attest(path, reader)
+        recorder = Recorder(path, store, clock)
+        standing = recorder.check()
+        recorder.close()
+        first = Path(segments.found(path)[0].path)
+        touch(first)
+        touched = attest(path, reader)
+
+    assert sealed == kept
+    assert whole.whole
+    assert (35, None) == (standing.written_seq, standing.broken)
+    assert (False, f"That is line 6 of {first}.") == (touched.whole, touched.note)
+
+
+def touch(path: Path) -> None:
+    """Change the fifth line."""
+    path.write_bytes(path.read_bytes().replace(b'"agents_scanned":4', b'"agents_scanned":5'))
+
+
+async def prune(store: Store, path: str) -> None:
+    """Let go of all that is old, as the upkeep does; the entries of these tests are of 1970."""
+    with closing(store.read()) as reader:
+        sealed = auditfile.sealed_seq(path, lambda digest: look.audit_seq_of(reader, digest))
+    limits = retention.until(10**12, history_ms=1, messages_ms=1, sealed_seq=sealed)
+    place: Place | None = Place()
+    while place is not None:
+        place = await store.write(partial(retention.prune, limits=limits, place=place))

@@ -143,3 +143,30 @@ async def test_a_clock_that_leapt_forgets_nothing_at_once(tmp_path: Path) -> Non
     assert leapt <= later
     assert there
     assert not log.exists()
+
+
+async def test_a_touched_line_is_told_once(tmp_path: Path) -> None:
+    """A start looks at the end of the record alone; once a day all of it is followed, and a line
+    that is not as it was written is told, with its place, and not again the next day."""
+    write_agent(tmp_path, "a", ONCE)
+    told: list[list[str]] = []
+    for _ in range(3):
+        async with line(tmp_path) as made:
+            made.store.on_audit = made.recorder.wake
+            await made.store.write(lambda tx: facts.remember(tx, FACT, "0"))
+            async with running(made):
+                await made.until(lambda: made.values("SELECT 1 FROM attempts WHERE ended_at"))
+                await made.until(lambda: stamps(made) != [0])
+                told.append(
+                    made.values("SELECT facts FROM events WHERE kind = 'audit_chain_broken'")
+                )
+        touch(Path(made.parts.paths.audit))
+
+    assert [0, 1, 1] == [len(each) for each in told]
+    assert "line 1 was changed" in told[1][0]
+
+
+def touch(path: Path) -> None:
+    """Change the first line."""
+    first, rest = path.read_bytes().split(b"\n", 1)
+    path.write_bytes(first.replace(b'"severity":"', b'"severity":"x', 1) + b"\n" + rest)

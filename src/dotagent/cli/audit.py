@@ -10,19 +10,18 @@ from __future__ import annotations
 
 import json
 import os
-from collections import deque
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import click
 
-from dotagent.cli.attest import Finding, attest, attest_alone, attest_legacy
 from dotagent.cli.layout import Page, plain
 from dotagent.cli.looking import page, show, show_json
 from dotagent.core.errors import HomeError
+from dotagent.steps.attest import Finding, attest, attest_alone, attest_legacy
 from dotagent.store.reading import record
-from dotagent.system import auditfile, lock
+from dotagent.system import auditfile, lock, segments
 from dotagent.system.paths import Paths, home
 from dotagent.system.waiting import pause
 
@@ -127,7 +126,7 @@ def _text(paper: Page, findings: Sequence[Finding]) -> list[str]:
         if finding.waiting:
             lines.append(f"  {finding.waiting} more: recorded, and written by whoever acts next")
         if finding.note:
-            lines.append(f"  {finding.note}")
+            lines.append(f"  {plain(finding.note)}")
     if not all(finding.whole for finding in findings):
         lines.append("What was recorded last: dotagent audit tail")
     return lines
@@ -138,10 +137,7 @@ def _text(paper: Page, findings: Sequence[Finding]) -> list[str]:
 
 def _last(path: str, count: int) -> Sequence[bytes]:
     try:
-        with open(path, "rb") as file:
-            return deque((line.rstrip(b"\n") for line in file), maxlen=count)
-    except FileNotFoundError:
-        return ()
+        return segments.last_lines(path, count)
     except OSError as error:
         raise HomeError(f"the audit log {path} cannot be read: {error.strerror}") from error
 

@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 GENESIS = "GENESIS"
@@ -48,6 +49,20 @@ def line(
     }
     text = json.dumps(entry, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.encode(errors="replace")  # a lone surrogate, from a path that is no text
+
+
+_TS = b'{"ts":"'
+_TS_LENGTH = len("2026-05-19T14:30:01-0300")
+
+
+def stamped_at(line: bytes) -> int | None:
+    """When an entry says that it was made; None where it does not begin as ours do."""
+    text = line[len(_TS) : len(_TS) + _TS_LENGTH]
+    try:
+        stamp = datetime.fromisoformat(text.decode()) if line.startswith(_TS) else None
+    except ValueError:
+        return None
+    return None if stamp is None or stamp.tzinfo is None else round(stamp.timestamp()) * 1_000
 
 
 def digest(line: bytes) -> str:

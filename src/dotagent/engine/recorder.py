@@ -15,8 +15,9 @@ from dotagent.core.errors import HomeError, StoreCorrupt
 from dotagent.ports import Clock
 from dotagent.store import look
 from dotagent.store.database import Store
-from dotagent.system import auditfile
+from dotagent.system import auditfile, segments
 from dotagent.system.auditfile import AuditFile, Standing
+from dotagent.system.segments import SEAL_BYTES
 
 BATCH = 1_000
 """Rows written under one sync."""
@@ -26,7 +27,10 @@ RETRY_MS = 30_000
 class Recorder:
     """The audit file's one writer."""
 
-    def __init__(self, path: str, store: Store, clock: Clock) -> None:
+    def __init__(
+        self, path: str, store: Store, clock: Clock, *, seal_bytes: int = SEAL_BYTES
+    ) -> None:
+        self._seal_bytes = seal_bytes
         self._clock = clock
         self._path = path
         self._store = store
@@ -95,11 +99,13 @@ class Recorder:
         """Raises ``HomeError`` where the file cannot even be opened."""
         if self._file is None:
             self.check()
+        self.trouble = None
         while rows := look.audit_after(self._reader, self._written, BATCH):
             assert self._file is not None
             trouble = self._file.append([line for _, line in rows])
             if trouble is None:
                 self._written = rows[-1][0]
+                self._seal_if_full()
                 continue
             self.trouble = trouble.why
             if not trouble.broken or self.broken is not None:
@@ -109,8 +115,22 @@ class Recorder:
             self._file = None
             standing = self.check()
             self.broken = replace(standing, broken=standing.broken or trouble.why)
-        self.trouble = None
         return True
+
+    def _seal_if_full(self) -> None:
+        """Begin another file. Where that cannot be, this one grows on; a crash in between is found
+        and gone on from by ``check``."""
+        if self._file is None or self._file.size < self._seal_bytes:
+            return
+        try:
+            segments.seal(self._path)
+        except OSError as error:
+            self.trouble = f"{self._path} cannot be sealed: {error.strerror or error}"
+            return
+        self._file.close()
+        self._file = None
+        standing = Standing(written_seq=self._written)
+        self._file = AuditFile(self._path, standing)
 
     @property
     def written(self) -> int:

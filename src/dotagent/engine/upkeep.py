@@ -1,4 +1,5 @@
-"""The daily upkeep: what is kept no longer goes, old logs are compressed, leftovers are swept.
+"""The daily upkeep: what is kept no longer goes, old logs are compressed, leftovers are swept, and
+the record is followed from its first line to its last.
 
 Once a day, remembered in the store, so that neither a restart nor a day asleep changes that. In
 small steps beside everything else: no commit and no start waits for it, a stop ends it at once and
@@ -14,13 +15,15 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dotagent.core.config import Config
-from dotagent.core.errors import StoreBusy
+from dotagent.core.errors import HomeError, StoreBusy
 from dotagent.core.span import DAY_MS, HOUR_MS
+from dotagent.steps.attest import attest_held
+from dotagent.steps.greet import tell_flaw
 from dotagent.steps.parts import Parts
 from dotagent.store import facts, look, retention
 from dotagent.store.retention import Place
 from dotagent.supervisor import logkeep
-from dotagent.system import goodcopy, leftovers
+from dotagent.system import auditfile, goodcopy, leftovers
 
 if TYPE_CHECKING:
     from dotagent.engine.embedded import Engine
@@ -58,6 +61,7 @@ class Upkeep:
             if _is_believed(look.fact(parts.reader, FACT), now):
                 await _prune(parts, config, now, is_stopped)
                 await _files(parts, config, now, is_stopped)
+            await _verify(parts, is_stopped)
             if not is_stopped():
                 await parts.store.write(lambda tx: facts.remember(tx, FACT, str(now)))
         except StoreBusy:
@@ -77,9 +81,28 @@ def _is_believed(last: str | None, now: int) -> bool:
     return last is None or not last.isdecimal() or abs(now - int(last)) <= LEAP_MS
 
 
+async def _verify(parts: Parts, is_stopped: Callable[[], bool]) -> None:
+    """Follow the whole record once: a start looks at its end alone."""
+    if is_stopped():
+        return
+    try:
+        finding = await asyncio.to_thread(attest_held, parts.paths, parts.store)
+    except HomeError:
+        return  # what cannot be read is the recorder's trouble, and shown as such
+    if not finding.whole:
+        await tell_flaw(parts, finding)
+
+
 async def _prune(parts: Parts, config: Config, now: int, is_stopped: Callable[[], bool]) -> None:
     kept = config.retention
-    limits = retention.until(now, history_ms=kept.history_ms, messages_ms=kept.messages_ms)
+    sealed = 0
+    with suppress(HomeError):
+        sealed = auditfile.sealed_seq(
+            parts.paths.audit, lambda digest: look.audit_seq_of(parts.reader, digest)
+        )
+    limits = retention.until(
+        now, history_ms=kept.history_ms, messages_ms=kept.messages_ms, sealed_seq=sealed
+    )
     place: Place | None = Place()
     while place is not None and not is_stopped():
         place = await parts.store.write(partial(retention.prune, limits=limits, place=place))

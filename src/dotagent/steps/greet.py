@@ -9,11 +9,19 @@ from dataclasses import dataclass
 
 from dotagent.core import events
 from dotagent.core.model import Kind
+from dotagent.steps.attest import Finding
 from dotagent.steps.parts import Parts
 from dotagent.store import damage, facts, holders, record
 from dotagent.store.database import Tx
 from dotagent.store.tell import tell
 from dotagent.system.auditfile import Standing
+
+_BROKEN = "audit_broken"
+"""What is wrong with the end of the file, as ``status`` shows it."""
+_TOLD = "audit_told"
+"""The line of the last break that was found at the end of the file."""
+_FLAW = "audit_flaw"
+"""The line of the last one that was found anywhere else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,22 +61,48 @@ async def tell_broken(parts: Parts, standing: Standing) -> None:
     await parts.store.write(lambda tx: _tell_broken(tx, parts, parts.clock.now(), standing))
 
 
+async def tell_flaw(parts: Parts, finding: Finding) -> None:
+    """The whole record was followed, and one line is not as it was written. A break stays where it
+    is, so each is told once; one at the end was told when it was found there. ``StoreBusy``."""
+
+    def commit(tx: Tx) -> None:
+        at = str(finding.broken_at)
+        if finding.reason == facts.recall(tx, _BROKEN):
+            return
+        if at == facts.recall(tx, _TOLD) or not facts.remember(tx, _FLAW, at):
+            return
+        now = parts.clock.now()
+        where = finding.note and f"{finding.note} "
+        _tell(tx, parts, now, finding.reason, (finding.broken_at or 1) - 1, None, where)
+
+    await parts.store.write(commit)
+
+
+def _tell(
+    tx: Tx, parts: Parts, now: int, what: str, position: int, actual: str | None, where: str = ""
+) -> None:
+    fields = {
+        "position": position,
+        "expected_prev_hash": tx.value("SELECT hash FROM audit WHERE seq = ?", position),
+        "actual_prev_hash": actual,
+    }
+    record.append(tx, parts.actor, now, "critical", "audit_chain_broken", **fields)
+    line = f"the audit record was changed from outside: {what}"
+    detail = f"{where}See: dotagent audit verify"
+    event = events.of_system(Kind.AUDIT_CHAIN_BROKEN, now, line, detail)
+    tell(tx, parts.actor, now, [event])
+
+
 def _tell_store(tx: Tx, parts: Parts, now: int, line: str, detail: str) -> None:
     tell(tx, parts.actor, now, [events.of_system(Kind.STORE_ERROR, now, line, detail)])
 
 
 def _tell_broken(tx: Tx, parts: Parts, now: int, standing: Standing) -> None:
     """Once for each thing that is wrong, until all is well at a start."""
-    if not facts.remember(tx, "audit_broken", standing.broken or "") or not standing.broken:
+    if not facts.remember(tx, _BROKEN, standing.broken or "") or not standing.broken:
         return
-    fields = {
-        "position": standing.written_seq,
-        "expected_prev_hash": tx.value(
-            "SELECT hash FROM audit WHERE seq = ?", standing.written_seq
-        ),
-        "actual_prev_hash": standing.head,
-    }
-    record.append(tx, parts.actor, now, "critical", "audit_chain_broken", **fields)
-    line = f"the audit record was changed from outside: {standing.broken}"
-    event = events.of_system(Kind.AUDIT_CHAIN_BROKEN, now, line, "See: dotagent audit verify")
-    tell(tx, parts.actor, now, [event])
+    at = str(standing.written_seq + 1)
+    facts.remember(tx, _TOLD, at)
+    if at == facts.recall(tx, _FLAW):
+        return
+    _tell(tx, parts, now, standing.broken, standing.written_seq, standing.head)

@@ -149,6 +149,11 @@ def audit_head(reader: Reader) -> int:
     return int(reader.execute("SELECT coalesce(max(seq), 0) FROM audit").fetchone()[0])
 
 
+def audit_first(reader: Reader) -> int:
+    """The first audit row that is still here; 1 without one."""
+    return int(reader.execute("SELECT coalesce(min(seq), 1) FROM audit").fetchone()[0])
+
+
 def audit_synced(reader: Reader) -> int:
     """The row up to which the file was known to be complete; later ones may be there or not."""
     row = reader.execute("SELECT value FROM facts WHERE name = ?", (SYNCED,)).fetchone()

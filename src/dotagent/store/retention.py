@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from sqlite3 import Row
 
+from dotagent.core.chain import stamped_at
 from dotagent.core.span import DAY_MS
 from dotagent.store.database import Tx
 
@@ -30,6 +31,8 @@ class Until:
     history_at: int
     messages_at: int
     requests_at: int
+    sealed_seq: int = 0
+    """The last audit row that lies in a sealed file. It stays: the next file goes on from it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,12 +58,13 @@ class _Walk:
     """Where one batch has nothing old, the next has not either."""
 
 
-def until(now: int, *, history_ms: int, messages_ms: int) -> Until:
+def until(now: int, *, history_ms: int, messages_ms: int, sealed_seq: int = 0) -> Until:
     """What is kept, as instants."""
     return Until(
         history_at=now - history_ms,
         messages_at=now - messages_ms,
         requests_at=now - REQUESTS_MS,
+        sealed_seq=sealed_seq,
     )
 
 
@@ -248,6 +252,18 @@ def _request(tx: Tx, row: Row, limits: Until) -> int:
     return tx.change("DELETE FROM requests WHERE id = ?", row["id"])
 
 
+def _is_sealed(row: Row, limits: Until) -> bool:
+    """Whether an audit row is old, and there to be read elsewhere."""
+    if row["seq"] >= limits.sealed_seq:
+        return False
+    made_at = stamped_at(row["head"])
+    return made_at is None or made_at < limits.history_at
+
+
+def _audit(tx: Tx, row: Row, limits: Until) -> int:
+    return tx.change("DELETE FROM audit WHERE seq = ?", row["seq"])
+
+
 # ----------------------------------------------------------------------------------------- tables
 
 
@@ -308,4 +324,5 @@ _WALKS: Sequence[_Walk] = (
         _request,
         lambda row, limits: row["since"] < limits.requests_at,
     ),
+    _walk("audit", "seq", "seq", _audit, _is_sealed, what="seq, substr(line, 1, 40) AS head"),
 )

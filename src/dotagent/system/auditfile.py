@@ -3,26 +3,26 @@
 Invariants: a line reaches the file only as the database holds it; a torn tail is completed only if
 it is the beginning of what the database says comes next; whatever else is found is a break, a fact
 for the caller to tell: no byte that somebody else wrote is ever removed or overwritten.
-Start and append cost the same whatever the file's size.
+Start and append cost the same whatever the file's size; sealing (``segments``) reads it once.
 """
 
 from __future__ import annotations
 
 import errno
+import json
 import os
 import stat
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any
 
 from dotagent.core import chain
 from dotagent.core.errors import HomeError
-from dotagent.system import files
+from dotagent.system import files, segments
 
 TAIL_BYTES = 1024 * 1024
 """How far back a start looks for a line it knows; much more than the longest line."""
 TAIL_LINES = 1000
-MAX_LINE = 1024 * 1024
 
 RowsFrom = Callable[[int], Iterable[tuple[int, bytes]]]
 """``rows_from(seq)``: the database's rows after ``seq``, in order; lines without newline."""
@@ -61,17 +61,15 @@ def check(
     line not yet written. Raises HomeError if the file cannot be read.
     """
     try:
-        with open(path, "rb") as file:
-            tail, whole = _tail(file)
-    except FileNotFoundError:
-        tail, whole = b"", True
+        tail, whole = _tail(path)
+        before = _before(path, seq_of)
     except OSError as error:
         raise _unreadable(path, error) from error
     *lines, torn = tail.split(b"\n")
     if not whole:
         del lines[:1]
-    head = chain.digest(lines[-1]) if lines else chain.GENESIS
-    unknown, seq = _last_known(lines, seq_of, whole)
+    head = chain.digest(lines[-1]) if lines else before.head
+    unknown, seq = _last_known(lines, seq_of, before.seq if whole else None)
     if unknown or seq is None:
         last = (
             f"the last {unknown} lines of {path} are"
@@ -79,14 +77,17 @@ def check(
             else f"the last line of {path} is"
         )
         broken = f"{last} not in the database"
+        if whole and not lines:
+            broken = f"the last line before {path} is not in the database"
         if head_seq == 0:
             broken = f"{path} has entries, but the database has none"
         return Standing(written_seq=synced_seq if seq is None else seq, broken=broken, head=head)
-    torn_bytes, broken_tail = _torn(path, torn, rows_from(seq))
-    if broken_tail is None and seq < synced_seq:
+    torn_bytes, wrong = _torn(path, torn, rows_from(seq))
+    if wrong is None and seq < synced_seq:
         end = f"ends with entry {seq}" if seq else "has no entries"
-        broken_tail = f"{path} {end}, but entry {synced_seq} had been written"
-    return Standing(written_seq=seq, torn_bytes=torn_bytes, broken=broken_tail, head=head)
+        wrong = f"{path} {end}, but entry {synced_seq} had been written"
+    wrong = before.broken or wrong
+    return Standing(written_seq=seq, torn_bytes=torn_bytes, broken=wrong, head=head)
 
 
 class AuditFile:
@@ -131,6 +132,11 @@ class AuditFile:
         self._lead = b""
         return None
 
+    @property
+    def size(self) -> int:
+        """Its bytes, as we left them."""
+        return self._size
+
     def close(self) -> None:
         """Close the file; everything appended is on disk already."""
         if self._fd >= 0:
@@ -165,19 +171,35 @@ class AuditFile:
 def verify_file(
     path: str, last: str | None = None, *, first: str = chain.GENESIS, blank_lines: bool = False
 ) -> chain.Verdict:
-    """Follow the chain through the whole file (see ``chain.verify``); no file is an empty one.
+    """Follow the chain through the whole record, segments and all (see ``chain.verify``); no file
+    is an empty one.
 
     A row may be committed and not yet written: take ``last`` from the database before the file is
     read, and look again before believing in a wrong end. Raises HomeError.
     """
     try:
-        with open(path, "rb") as file:
-            lines = iter(lambda: file.readline(MAX_LINE), b"")
-            return chain.verify(lines, first=first, last=last, blank_lines=blank_lines)
-    except FileNotFoundError:
-        return chain.verify((), first=first, last=last)
+        return chain.verify(segments.lines(path), first=first, last=last, blank_lines=blank_lines)
     except OSError as error:
         raise _unreadable(path, error) from error
+
+
+def sealed_seq(path: str, seq_of: SeqOf) -> int:
+    """The last row that lies in a sealed segment; 0 for none. Raises HomeError."""
+    try:
+        end = segments.end(segments.found(path))
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    return 0 if end is None else seq_of(end) or 0
+
+
+def named_by(line: bytes | None) -> str | None:
+    """What a line names as the one before it."""
+    try:
+        entry: Any = json.loads(line or b"")
+    except (ValueError, RecursionError):
+        return None
+    named = entry.get("prev_hash") if isinstance(entry, dict) else None
+    return named if isinstance(named, str) else None
 
 
 def verify_legacy(path: str) -> chain.Verdict | None:
@@ -188,21 +210,49 @@ def verify_legacy(path: str) -> chain.Verdict | None:
     return verify_file(path, blank_lines=True)
 
 
-def _tail(file: BinaryIO) -> tuple[bytes, bool]:
-    """The end of the file, and whether that is all of it."""
-    start = max(os.fstat(file.fileno()).st_size - TAIL_BYTES, 0)
-    file.seek(start)
-    return file.read(), start == 0
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Before:
+    """What the current file goes on from. ``seq``: its row, None for one that nobody knows."""
+
+    seq: int | None = 0
+    head: str = chain.GENESIS
+    broken: str | None = None
 
 
-def _last_known(lines: list[bytes], seq_of: SeqOf, whole: bool) -> tuple[int, int | None]:
-    """How many lines at the end are unknown, and the row of the line before them: 0 for the
-    beginning of the file, None where none was found as far as we look."""
+def _before(path: str, seq_of: SeqOf) -> _Before:
+    sealed = segments.found(path)
+    broken = segments.gap(path, sealed)
+    head = segments.end(sealed)
+    first = segments.first_line(path)
+    named = named_by(first)
+    if head is None:
+        if named not in (None, chain.GENESIS) and seq_of(named):
+            broken = f"{path} goes on from a segment that is missing"
+        return _Before(broken=broken)
+    if broken is None and first is not None and named != head:
+        broken = f"{path} does not go on where {sealed[-1].path} ends"
+    return _Before(seq=seq_of(head), head=head, broken=broken)
+
+
+def _tail(path: str) -> tuple[bytes, bool]:
+    """The end of the file, and whether that is all of it; of no file, nothing."""
+    try:
+        with open(path, "rb") as file:
+            start = max(os.fstat(file.fileno()).st_size - TAIL_BYTES, 0)
+            file.seek(start)
+            return file.read(), start == 0
+    except FileNotFoundError:
+        return b"", True
+
+
+def _last_known(lines: list[bytes], seq_of: SeqOf, before: int | None) -> tuple[int, int | None]:
+    """How many lines at the end are unknown, and the row of the line before them: ``before`` for
+    the beginning of the file, None where none was found as far as we look."""
     for unknown, line in enumerate(reversed(lines[-TAIL_LINES:])):
         seq = seq_of(chain.digest(line))
         if seq is not None:
             return unknown, seq
-    return len(lines), 0 if whole and len(lines) <= TAIL_LINES else None
+    return len(lines), before if len(lines) <= TAIL_LINES else None
 
 
 def _torn(path: str, torn: bytes, rows: Iterable[tuple[int, bytes]]) -> tuple[int, str | None]:

@@ -6,18 +6,23 @@ written. Invariant: what is committed and on its way into the file is never call
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 
 from dotagent.core import chain
 from dotagent.core.tampering import Deed, Difference, difference
 from dotagent.store import holders, look
+from dotagent.store.database import Store
 from dotagent.store.reading import Reader
-from dotagent.system import auditfile, files
+from dotagent.system import auditfile, segments
+from dotagent.system.paths import Paths
+from dotagent.system.waiting import pause
 
 BATCH = 1_000
+PAUSE_MS = 250
 LOOKS = 20
 """How often the file of a home that is at work is looked at again before it counts as cut."""
 
@@ -49,16 +54,23 @@ def attest(
 ) -> Finding:
     """The record in ``path``. ``legacy``: the log that it may continue; ``held``: whether somebody
     may be writing it, for whom ``pause`` waits. Raises ``HomeError`` if it cannot be read."""
-    first = finding = _look(path, reader, legacy, held)
+    first = finding = _looked(path, reader, legacy, held)
     for _ in range(LOOKS if held else 0):
         if finding.waiting == 0 or finding.entries > first.entries:
             return finding
         pause()
-        finding = _look(path, reader, legacy, held)
+        finding = _looked(path, reader, legacy, held)
     if finding.waiting and held:
         reason = f"{_cut(finding.entries, finding.waiting)} and should be there by now"
         return replace(finding, broken_at=finding.entries + 1, reason=reason, waiting=0)
     return finding
+
+
+def attest_held(paths: Paths, store: Store) -> Finding:
+    """The record of a home that we hold, with a connection of our own: for a thread."""
+    legacy = auditfile.verify_legacy(paths.legacy_audit)
+    with closing(store.read()) as reader:
+        return attest(paths.audit, reader, legacy=legacy, held=True, pause=partial(pause, PAUSE_MS))
 
 
 def attest_alone(path: str) -> Finding:
@@ -90,6 +102,21 @@ def attest_legacy(path: str, verdict: chain.Verdict, reader: Reader | None) -> F
 # ------------------------------------------------------------------------------------- one look
 
 
+def _looked(path: str, reader: Reader, legacy: chain.Verdict | None, held: bool) -> Finding:
+    """One look. Where a whole segment is missing that says more than the chain can; a break in one
+    is named with its place there."""
+    finding = _look(path, reader, legacy, held)
+    if finding.broken_at is None:
+        return finding
+    gap = segments.gap(path, segments.found(path))
+    if gap is not None:
+        return replace(finding, reason=gap)
+    place = segments.place(path, finding.broken_at)
+    if place is None:
+        return finding
+    return replace(finding, note=f"That is line {place[1]} of {place[0]}.")
+
+
 def _look(path: str, reader: Reader, legacy: chain.Verdict | None, held: bool) -> Finding:
     """Once through the file; only where it is not as expected, once more beside the database,
     which can say what was done."""
@@ -105,19 +132,20 @@ def _look(path: str, reader: Reader, legacy: chain.Verdict | None, held: bool) -
     if verdict.broken_at is None:
         return finding
     before = 0 if named in (None, anchor) else _lines_before(path, anchor)
-    if before is None or verdict.broken_at <= before:
+    pruned = look.audit_first(reader) - 1
+    if before is None or verdict.broken_at <= before + pruned:
         return replace(finding, broken_at=verdict.broken_at, reason=verdict.reason)
-    return _compare(replace(finding, entries=before), reader, held)
+    return _compare(replace(finding, entries=before + pruned), reader, held, pruned)
 
 
-def _compare(finding: Finding, reader: Reader, held: bool) -> Finding:
+def _compare(finding: Finding, reader: Reader, held: bool, pruned: int) -> Finding:
     """What the file's lines are beside the database's. ``finding.entries``: older lines, from
-    before this database was begun."""
+    before this database was begun, and those of its first rows, which are ``pruned``."""
     path, before = finding.path, finding.entries
-    differs = difference(islice(_lines(path), before, None), _recorded(reader))
+    differs = difference(islice(_lines(path), before, None), _recorded(reader, pruned))
     torn = _torn(path)
     if differs is None:
-        head = before + look.audit_head(reader)
+        head = before + look.audit_head(reader) - pruned
         if torn:
             differs = Difference(deed=Deed.ADDED, at=head - before + 1)
         else:  # it has grown while we looked
@@ -125,10 +153,11 @@ def _compare(finding: Finding, reader: Reader, held: bool) -> Finding:
     at = before + differs.at
     finding = replace(finding, entries=at - 1)
     if differs.deed is Deed.CUT:
-        coming = look.audit_after(reader, differs.at - 1, 1)
+        written = pruned + differs.at - 1
+        coming = look.audit_after(reader, written, 1)
         if torn and not (coming and coming[0][1].startswith(torn)):
             differs = Difference(deed=Deed.CHANGED, at=differs.at)
-        elif _may_wait(reader, differs.at - 1, held):
+        elif _may_wait(reader, written, held):
             return replace(finding, waiting=differs.count)
     return replace(finding, broken_at=at, reason=_reason(differs, at))
 
@@ -169,45 +198,28 @@ def _entries(number: int) -> str:
 
 
 def _lines(path: str) -> Iterator[bytes]:
-    """The file's whole lines, without their ends."""
-    try:
-        with open(path, "rb") as file:
-            for line in file:
-                if line.endswith(b"\n"):
-                    yield line[:-1]
-    except FileNotFoundError:
-        return
+    """The record's whole lines, without their ends."""
+    return (line[:-1] for line in segments.lines(path) if line.endswith(b"\n"))
 
 
 def _torn(path: str) -> bytes:
     """What stands after the last whole line."""
-    last = b""
-    try:
-        with open(path, "rb") as file:
-            for line in file:
-                last = line
-    except FileNotFoundError:
-        return b""
+    last = b"\n"
+    for line in segments.lines(path):
+        last = line
     return b"" if last.endswith(b"\n") else last
 
 
-def _recorded(reader: Reader) -> Iterator[bytes]:
-    """What the database holds, up to what it holds when the end is reached."""
-    seq = 0
+def _recorded(reader: Reader, seq: int) -> Iterator[bytes]:
+    """What the database holds after ``seq``, up to what it holds when the end is reached."""
     while rows := look.audit_after(reader, seq, BATCH):
         yield from (line for _, line in rows)
         seq = rows[-1][0]
 
 
 def _named_first(path: str) -> str | None:
-    """What the file's first line names as the one before it."""
-    data = files.read_if_there(path, auditfile.MAX_LINE) or b""
-    try:
-        entry = json.loads(data.partition(b"\n")[0])
-    except (ValueError, RecursionError):
-        return None
-    named = entry.get("prev_hash") if isinstance(entry, dict) else None
-    return named if isinstance(named, str) else None
+    """What the record's first line names as the one before it."""
+    return auditfile.named_by(next(segments.lines(path), None))
 
 
 def _lines_before(path: str, anchor: str) -> int | None:
