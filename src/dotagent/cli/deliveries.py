@@ -90,7 +90,7 @@ def list_(
     finally:
         reader.close()
     if as_json:
-        _print_json([delivery_text.data(each) for each in found])
+        _print_json(data_of(found))
         return 0
     _print(found)
     if not found:
@@ -131,9 +131,9 @@ def show(delivery_id: int, as_json: bool) -> int:
     if as_json:
         _print_json(
             {
-                **delivery_text.data(found[0]),
+                **delivery_text.data(found[0], here),
                 "message": {"title": message.title, "line": message.line, "tail": message.tail},
-                "sends": [delivery_text.send_data(each) for each in sends],
+                "sends": [delivery_text.send_data(each, here) for each in sends],
             }
         )
         return 0
@@ -206,10 +206,16 @@ def report(ids: Sequence[int], *, as_json: bool = False) -> list[Delivery]:
     finally:
         reader.close()
     if as_json:
-        _print_json([delivery_text.data(each) for each in found])
+        _print_json(data_of(found))
     else:
         _print(found)
     return found
+
+
+def data_of(found: Sequence[Delivery]) -> list[dict[str, Any]]:
+    """Deliveries for programs."""
+    here = zone.machine_zone(environment())
+    return [delivery_text.data(each, here) for each in found]
 
 
 def _print(found: Sequence[Delivery]) -> None:

@@ -10,7 +10,7 @@ from dotagent.cli.layout import Page, plain
 from dotagent.core.duration import human
 from dotagent.core.fit import clean
 from dotagent.core.model import DeliveryState, Message
-from dotagent.core.moment import clock
+from dotagent.core.moment import clock, stamp
 from dotagent.store.outbox_view import Delivery, Send
 
 STYLES = {
@@ -89,20 +89,28 @@ def _try(send: Send, now: int, zone: tzinfo) -> str:
     return f"  {send.number}  {clock(send.started_at, now, zone)}  {came}{took}{why}{doubt}"
 
 
-def send_data(send: Send) -> dict[str, Any]:
-    """Instants in milliseconds since the Unix epoch."""
+def send_data(send: Send, zone: tzinfo) -> dict[str, Any]:
+    """One try for programs; instants as ``data`` has them."""
+
+    def iso(at: int | None) -> str | None:
+        return None if at is None else stamp(at, zone)
+
     return {
         "number": send.number,
-        "started_at": send.started_at,
-        "ended_at": send.ended_at,
+        "started": iso(send.started_at),
+        "ended": iso(send.ended_at),
         "outcome": send.outcome,
         "why": send.why,
         "may_repeat": send.may_repeat,
     }
 
 
-def data(delivery: Delivery) -> dict[str, Any]:
-    """Instants in milliseconds since the Unix epoch."""
+def data(delivery: Delivery, zone: tzinfo) -> dict[str, Any]:
+    """For programs, with the names of ``why --json``; instants are ISO 8601 in local time."""
+
+    def iso(at: int | None) -> str | None:
+        return None if at is None else stamp(at, zone)
+
     return {
         "id": delivery.id,
         "event": delivery.kind,
@@ -114,14 +122,14 @@ def data(delivery: Delivery) -> dict[str, Any]:
         "state": delivery.state,
         "reason": delivery.reason,
         "tries": delivery.tries,
-        "created_at": delivery.created_at,
-        "ended_at": delivery.ended_at,
+        "created": iso(delivery.created_at),
+        "ended": iso(delivery.ended_at),
         "took_ms": delivery.took_ms,
-        "waits_until": delivery.free_at,
-        "expires_at": delivery.expires_at,
+        "next_try": iso(delivery.free_at),
+        "expires": iso(delivery.expires_at),
         "last_failure": delivery.tried_why,
         "may_repeat": delivery.doubtful,
         "resend_of": delivery.resend_of,
-        "held_until": delivery.hold_until or None,
+        "held_until": iso(delivery.hold_until or None),
         "folded": delivery.folded,
     }

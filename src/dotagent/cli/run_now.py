@@ -135,7 +135,8 @@ class Report:
         finally:
             reader.close()
         if self.as_json:
-            data = _data(attempt, deliveries, (now() - began_at) // 1000)
+            told = [delivery_text.data(each, self._zone) for each in deliveries]
+            data = _data(attempt, told, (now() - began_at) // 1000)
             self.screen.say(json.dumps(data, ensure_ascii=False, sort_keys=True))
             return live.status(attempt)
         for delivery in deliveries:
@@ -167,7 +168,7 @@ def _verdict(page: Page, attempt: Ended) -> str:
     return f"{mark} {attempt.agent}/{attempt.schedule_id}  {live.sentence(attempt)}"
 
 
-def _data(attempt: Ended, deliveries: list[Delivery], wall_seconds: int) -> dict[str, Any]:
+def _data(attempt: Ended, told: list[dict[str, Any]], wall_seconds: int) -> dict[str, Any]:
     result: dict[str, Any]
     if isinstance(attempt.exit, Blocked):
         result = {
@@ -191,5 +192,5 @@ def _data(attempt: Ended, deliveries: list[Delivery], wall_seconds: int) -> dict
         "schedule": attempt.schedule_id,
         "result": result,
         "wall_duration_seconds": wall_seconds,
-        "deliveries": [delivery_text.data(delivery) for delivery in deliveries],
+        "deliveries": told,
     }

@@ -1,0 +1,225 @@
+"""Every ``--json`` is what its schema in docs/reference/json says: no key more, none less."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from jsonschema import Draft202012Validator
+
+from dotagent.cli.main import run as run_here
+from dotagent.core.decide import Codes
+from dotagent.core.model import AttemptKind, RejectDestination, RejectMessage, Retry
+from dotagent.core.when import Every
+from tests.cli.scene import DAILY, Gate, ntfy, rows
+from tests.cli.test_main import EVERY
+from tests.support import schemas
+from tests.support.daemon import daemon, run, start, write_agent
+from tests.support.home import HOUR_MS, Past, daily, route
+from tests.support.http_server import StrictServer, serving
+from tests.support.patience import until
+
+PRINTS = {
+    "-".join(names)
+    for names, command in EVERY.items()
+    if any(isinstance(each, click.Option) and "--json" in each.opts for each in command.params)
+}
+"""The commands that have ``--json``, as their schemas are called."""
+LOOKS = {
+    "status": ["status"],
+    "next": ["next"],
+    "why": ["why", "disk-alert"],
+    "history": ["history"],
+    "inspect": ["inspect", "disk-alert"],
+    "inbox": ["inbox"],
+    "deliveries-list": ["deliveries"],
+    "deliveries-show": ["deliveries", "show", "1"],
+    "silence-list": ["silence", "--all"],
+    "audit-verify": ["audit", "verify"],
+    "plugin-list": ["plugin", "list"],
+    "doctor": ["doctor"],
+}
+ACTS = {
+    "run-now": ["run-now", "a"],
+    "pause": ["pause", "a", "--for", "1h", "--reason", "because"],
+    "resume": ["resume", "a"],
+    "skip": ["skip", "a", "--reason", "because"],
+    "silence-add": ["silence", "add", "a", "--for", "1h", "--reason", "because"],
+    "silence-end": ["silence", "end", "1"],
+    "ack": ["ack", "bad"],
+    "daily-summary": ["daily-summary"],
+    "deliveries-retry": ["deliveries", "retry", "1"],
+    "audit-tail": ["audit", "tail", "-n", "1"],
+    "plugin-invoke": ["plugin", "invoke", "mine", '{"kind": "notify", "message": "hello"}'],
+    "plugin-check": ["plugin", "check", "dotagent-plugin-mine"],
+}
+ELSEWHERE = {"stop", "deliveries-cancel"}
+"""Those that need something to be under way: the last test here."""
+PLUGIN = """#!/bin/sh
+case $1 in
+  info) echo '{"name": "mine", "version": "1", "kinds": ["notify"]}' ;;
+  *) cat > /dev/null; echo '{"ok": true}' ;;
+esac
+"""
+
+
+@pytest.fixture
+def past(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Past]:
+    """A home in which a little of everything has happened, is under way, or is to come."""
+    made = Past(tmp_path / "home", "2021-03-28 08:00")
+    made.global_routes(route("slack"), route("mail", "email"), route("phone", "ntfy"))
+    made.agent("disk-alert", {"daily": daily("08:30")}, routes=[route("own", "ntfy")])
+    made.agent("backup", {"nightly": daily("09:00")}, max_attempts=1)
+    made.agent("sync", {"hourly": Every(every_ms=HOUR_MS)}, catch_up="none")
+    made.agent("old", {"weekly": daily("07:00")}, enabled=False)
+    for begin, end in (("08:30", "08:30:04"), ("08:35:04", "08:35:08"), ("08:40:08", "08:41")):
+        made.fail(begin, end, agent="disk-alert", said="\x1b[31mno space\x1b[0m left")
+        made.send({"mail": RejectDestination(why="550"), "phone": RejectMessage(why="413")})
+    made.send({"own": Retry(why="HTTP 503", after_ms=2 * HOUR_MS)})
+    made.succeed("09:00", "09:02", agent="sync")
+    run = made.start("10:00", agent="sync")
+    made.finish(run, 3, codes=Codes(warn=frozenset({3})))
+    made.end()
+    made.go("2021-03-29 12:30")
+    made.begin()
+    made.plan()
+    made.start("13:00", agent="sync")
+    made.start_by_hand("sync", "manual", AttemptKind.MANUAL)
+    made.break_manifest("backup", [{"path": "run", "message": "is missing", **REST}])
+    monkeypatch.setenv("DOTAGENT_HOME", made.paths.home)
+    monkeypatch.setenv("DOTAGENT_ROOT", str(tmp_path / "nowhere"))
+    yield made
+    made.close()
+
+
+REST = {"line": 3, "hint": None, "fatal": True, "file": ""}
+
+
+def told(text: str, name: str) -> list[str]:
+    """What is wrong with an output; of the record, line by line."""
+    lines = text.splitlines() if name == "audit-tail" else [text]
+    return [flaw for line in lines for flaw in schemas.flaws(name, json.loads(line))]
+
+
+# --------------------------------------------------------------------------------------- in general
+
+
+def test_every_json_has_a_schema_and_a_test() -> None:
+    """A command that learns ``--json`` needs both."""
+    assert PRINTS == schemas.names()
+    assert PRINTS == set(LOOKS) | set(ACTS) | ELSEWHERE
+
+
+@pytest.mark.parametrize("name", [*sorted(schemas.names()), schemas.COMMON])
+def test_schemas_are_schemas(name: str) -> None:
+    """JSON Schema 2020-12, named as the file is, with the call that it is about."""
+    found = schemas.schema(name)
+    Draft202012Validator.check_schema(found)
+
+    assert f"{name}{schemas.ENDING}" == found["$id"]
+    assert name == schemas.COMMON or found["title"].startswith(f"dotagent {name.split('-')[0]}")
+
+
+@pytest.mark.parametrize("name", sorted(schemas.names()))
+def test_schemas_are_strict(name: str) -> None:
+    """What is not described is refused: the schema is the whole description."""
+    assert schemas.flaws(name, {"what": "nobody knows"})
+    assert schemas.flaws(name, [{"what": "nobody knows"}])
+
+
+# ------------------------------------------------------------------------------------------- looks
+
+
+@pytest.mark.parametrize("name", LOOKS)
+def test_looking(past: Past, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Over a record that holds a little of everything, and with what a foreign text could hide."""
+    run_here([*LOOKS[name], "--json"])
+    text = capsys.readouterr().out
+
+    assert [] == told(text, name)
+    assert "\x1b" not in text
+
+
+def test_looking_at_each_run(past: Past, capsys: pytest.CaptureFixture[str]) -> None:
+    """A day of several runs, a manual run, what is to come, what never was."""
+    asked = (
+        ["why", "sync", "2021-03-28"],
+        ["why", "sync", "2021-03-29"],
+        ["why", "backup"],
+        ["why", "old"],
+        ["why", "disk-alert", "2021-03-01"],
+        ["inspect", "backup"],
+        ["inspect", "old"],
+    )
+    found = []
+    for call in asked:
+        run_here([*call, "--json"])
+        found += told(capsys.readouterr().out, call[0])
+
+    assert [] == found
+
+
+@pytest.mark.parametrize("name", ["status", "history", "inbox", "deliveries-list", "doctor"])
+def test_a_fresh_home(
+    tmp_path: Path,
+    name: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Where nothing was ever recorded the shape is the same, and empty."""
+    monkeypatch.setenv("DOTAGENT_HOME", str(tmp_path / "fresh"))
+    run_here([*LOOKS[name], "--json"])
+
+    assert [] == told(capsys.readouterr().out, name)
+
+
+# -------------------------------------------------------------------------------------------- acts
+
+
+def test_acting(home: Path) -> None:
+    """Each command that does something, one after the other, on one home."""
+    plugin = home / "plugins" / "dotagent-plugin-mine"
+    plugin.parent.mkdir()
+    plugin.write_text(PLUGIN)
+    plugin.chmod(0o700)
+    env = {"DOTAGENT_PLUGIN_PATH": str(plugin.parent)}
+    outputs = {}
+    with serving(StrictServer()) as server:
+        write_agent(home, "a", DAILY + ntfy(server.url))
+        write_agent(home, "bad", DAILY, script="echo out; exit 2")
+        failed = run(home, "run-now", "bad", "--json", env=env)
+        for name, call in ACTS.items():
+            done = run(home, *call, "--json", env=env, cwd=plugin.parent)
+            assert "Traceback" not in done.stderr
+            outputs[name] = (done.stdout, done.stderr)
+    flawed = {
+        name: told(out, name) if out else [err]
+        for name, (out, err) in outputs.items()
+        if not out or told(out, name)
+    }
+
+    assert {} == flawed
+    assert [] == told(failed.stdout, "run-now")
+
+
+def test_acting_on_what_is_under_way(home: Path) -> None:
+    """A run that is stopped, and a message that is cancelled while it waits."""
+    folder = write_agent(home, "slow", DAILY, script="cat gate")
+    gate = Gate(folder)
+    write_agent(home, "loud", DAILY + ntfy("http://127.0.0.1:9"), script="exit 2")
+    with daemon(home):
+        with start(home, "run-now", "slow") as running:
+            spawned = "SELECT 1 FROM attempts WHERE spawned_at IS NOT NULL"
+            until(lambda: rows(home, spawned), what="the run to begin")
+            stopped = run(home, "stop", "slow", "--json")
+            running.communicate()
+        run(home, "run-now", "loud")
+        cancelled = run(home, "deliveries", "cancel", "1", "--reason", "because", "--json")
+
+    assert gate.path.exists()
+    assert [] == told(stopped.stdout, "stop")
+    assert [] == told(cancelled.stdout, "deliveries-cancel")
+    assert "cancelled" == json.loads(cancelled.stdout)[0]["state"]
