@@ -18,6 +18,14 @@ id = "daily"
 daily = "08:30"
 """
 
+PLUGIN = """#!/bin/sh
+case $1 in
+  info) echo '{"name": "mine", "version": "1", "kinds": ["notify"]}' ;;
+  *) cat > /dev/null; echo '{"ok": true}' ;;
+esac
+"""
+"""A plugin that takes everything."""
+
 
 def ntfy(url: str, name: str = "phone", events: str = "") -> str:
     """A notifier that posts to a server of the test."""

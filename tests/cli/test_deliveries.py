@@ -48,7 +48,8 @@ def test_dead_letter_is_listed_with_why(home: Path) -> None:
         shown = run(home, "deliveries")
 
     assert f"{number}  " in shown.stdout
-    assert "a/daily  phone (ntfy): attempt_failed rejected, 2 tries (" in shown.stdout
+    text = " ".join(shown.stdout.split())
+    assert "a/daily phone (ntfy): attempt_failed rejected, 2 tries (" in text
     assert "400" in shown.stdout
     assert "dotagent deliveries retry --dead" in shown.stdout
 

@@ -11,14 +11,12 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from dotagent.cli.main import run as run_here
-from dotagent.core.decide import Codes
-from dotagent.core.model import AttemptKind, RejectDestination, RejectMessage, Retry
-from dotagent.core.when import Every
-from tests.cli.scene import DAILY, Gate, ntfy, rows
+from tests.cli.busy import busy
+from tests.cli.scene import DAILY, PLUGIN, Gate, ntfy, rows
 from tests.cli.test_main import EVERY
 from tests.support import schemas
 from tests.support.daemon import daemon, run, start, write_agent
-from tests.support.home import HOUR_MS, Past, daily, route
+from tests.support.home import Past
 from tests.support.http_server import StrictServer, serving
 from tests.support.patience import until
 
@@ -58,44 +56,16 @@ ACTS = {
 }
 ELSEWHERE = {"stop", "deliveries-cancel"}
 """Those that need something to be under way: the last test here."""
-PLUGIN = """#!/bin/sh
-case $1 in
-  info) echo '{"name": "mine", "version": "1", "kinds": ["notify"]}' ;;
-  *) cat > /dev/null; echo '{"ok": true}' ;;
-esac
-"""
 
 
 @pytest.fixture
 def past(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Past]:
     """A home in which a little of everything has happened, is under way, or is to come."""
-    made = Past(tmp_path / "home", "2021-03-28 08:00")
-    made.global_routes(route("slack"), route("mail", "email"), route("phone", "ntfy"))
-    made.agent("disk-alert", {"daily": daily("08:30")}, routes=[route("own", "ntfy")])
-    made.agent("backup", {"nightly": daily("09:00")}, max_attempts=1)
-    made.agent("sync", {"hourly": Every(every_ms=HOUR_MS)}, catch_up="none")
-    made.agent("old", {"weekly": daily("07:00")}, enabled=False)
-    for begin, end in (("08:30", "08:30:04"), ("08:35:04", "08:35:08"), ("08:40:08", "08:41")):
-        made.fail(begin, end, agent="disk-alert", said="\x1b[31mno space\x1b[0m left")
-        made.send({"mail": RejectDestination(why="550"), "phone": RejectMessage(why="413")})
-    made.send({"own": Retry(why="HTTP 503", after_ms=2 * HOUR_MS)})
-    made.succeed("09:00", "09:02", agent="sync")
-    run = made.start("10:00", agent="sync")
-    made.finish(run, 3, codes=Codes(warn=frozenset({3})))
-    made.end()
-    made.go("2021-03-29 12:30")
-    made.begin()
-    made.plan()
-    made.start("13:00", agent="sync")
-    made.start_by_hand("sync", "manual", AttemptKind.MANUAL)
-    made.break_manifest("backup", [{"path": "run", "message": "is missing", **REST}])
+    made = busy(tmp_path / "home")
     monkeypatch.setenv("DOTAGENT_HOME", made.paths.home)
     monkeypatch.setenv("DOTAGENT_ROOT", str(tmp_path / "nowhere"))
     yield made
     made.close()
-
-
-REST = {"line": 3, "hint": None, "fatal": True, "file": ""}
 
 
 def told(text: str, name: str) -> list[str]:

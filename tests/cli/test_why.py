@@ -361,6 +361,13 @@ def test_every_ending_has_its_sentence(past: Past, scene: Callable[[Past], None]
     assert f"disk-alert/daily {ENDINGS[scene]}" == why(past, when=when)
 
 
+def test_one_run_is_no_range(past: Past) -> None:
+    """What stands for a single instant is shown as one."""
+    missed_in_downtime(past)
+
+    assert "planned for  2021-03-28 08:30:00\n" in page(past, 80)
+
+
 def test_a_range_that_was_caught_up(past: Past) -> None:
     """The runs that another stood in for are found by their own time."""
     caught_up(past)

@@ -38,7 +38,8 @@ def news(kind: Kind, *tellings: Telling) -> News:
 
 def said(state: WindowState, *events: News) -> str:
     """The clause for a window that ended so."""
-    return telling(Case(standing=STANDING, window=window(state), news=events), NOW, UTC)
+    case = Case(standing=STANDING, window=window(state), news=events, actor="daemon")
+    return telling(case, NOW, UTC)
 
 
 EACH = {
@@ -64,6 +65,14 @@ EACH = {
 def test_every_state_of_a_message(expected: str, one: Telling) -> None:
     """Told, not yet, kept quiet, lost or cancelled: each says so, with the reason."""
     assert expected == said(WindowState.GIVEN_UP, news(Kind.GIVEN_UP, one))
+
+
+def test_a_message_that_nobody_sends_any_more() -> None:
+    """Nobody holds the home: what was on its way is not any more, and is not said to be."""
+    sending = news(Kind.GIVEN_UP, told("slack", DeliveryState.SENDING))
+    case = Case(standing=STANDING, window=window(WindowState.GIVEN_UP), news=(sending,))
+
+    assert "slack was being told when dotagent died" == telling(case, NOW, UTC)
 
 
 def test_channels_with_one_fate_share_a_verb() -> None:

@@ -16,7 +16,7 @@ import click
 from dotagent import app
 from dotagent.cli import delivery_text
 from dotagent.cli.acting import act, environment
-from dotagent.cli.layout import page_for
+from dotagent.cli.layout import Page, page_for
 from dotagent.core.errors import NotFound, UsageError
 from dotagent.core.model import DeliveryState
 from dotagent.core.render import render
@@ -221,9 +221,12 @@ def data_of(found: Sequence[Delivery]) -> list[dict[str, Any]]:
 def _print(found: Sequence[Delivery]) -> None:
     env = environment()
     page, here, at = page_for(sys.stdout, env), zone.machine_zone(env), now()
+    plain = Page(page.width)  # what is wrapped is not painted: the number is
     width = max((len(str(each.id)) for each in found), default=0)
     for each in found:
-        click.echo(f"{each.id:>{width}}  {delivery_text.entry(each, at, here, page)}")
+        entry = f"{each.id:>{width}}", delivery_text.entry(each, at, here, plain)
+        style = delivery_text.STYLES.get(each.state, "")
+        click.echo("\n".join(page.entries([entry], style, indent=0, column=width + 2)))
 
 
 def _print_json(data: Any) -> None:

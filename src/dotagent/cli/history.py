@@ -18,6 +18,7 @@ from dotagent.core.duration import parse
 from dotagent.core.errors import UsageError
 from dotagent.core.moment import clock
 from dotagent.core.past import span
+from dotagent.core.shell import word
 from dotagent.core.why import sentence
 from dotagent.store import history
 from dotagent.store.runs import Wanted, runs
@@ -106,4 +107,4 @@ def _following(cases: list[Case]) -> str:
     )
     case = next(bad, cases[-1])
     number = "" if case.window is None else f" {case.window.id}"
-    return f"dotagent why {case.standing.name}{number}"
+    return f"dotagent why {word(case.standing.name)}{number}"

@@ -1,7 +1,7 @@
 """``dotagent pause``: what falls due before an end that must be named is skipped, not run.
 
-``--json`` prints ``schedules``, those that are paused, ``until``, and ``replaced``, how many earlier
-pauses of the same ended by it.
+``--json`` prints ``schedules``, those that are paused, ``until``, and ``replaced``, how many pauses
+ended by it.
 """
 
 from __future__ import annotations

@@ -109,7 +109,7 @@ class _Evidence:
 
     def _window(self, window: Window) -> list[Entry]:
         planned = self.exact(window.expected_at)
-        if window.expected_to is not None:
+        if window.expected_to is not None and window.count > 1:
             planned += f" to {self.exact(window.expected_to)} ({window.count} runs)"
         entries = [("planned for", planned), ("noticed", self.at(window.planned_at))]
         if window.expected_to is None:

@@ -27,7 +27,7 @@ def telling(case: Case, now: int, zone: tzinfo) -> str:
         return "nobody asked to be told" if bad else ""
     groups: dict[_How, list[str]] = {}
     for told in last.values():
-        groups.setdefault(_how(told, now, zone), []).append(shorten(told.name, 40))
+        groups.setdefault(_how(told, now, zone, case.actor), []).append(shorten(told.name, 40))
     return ", ".join(_clause(how, names) for how, names in groups.items())
 
 
@@ -49,12 +49,14 @@ class _How:
     rest: str
 
 
-def _how(told: Telling, now: int, zone: tzinfo) -> _How:
+def _how(told: Telling, now: int, zone: tzinfo, actor: str | None) -> _How:
     reason = shorten(told.reason, 100).rstrip(".")
     because = f" ({reason})" if reason else ""
     match told.state:
         case DeliveryState.SENT:
             return _How("was", "were", f"told {when(told.ended_at or now, now, zone)}")
+        case DeliveryState.SENDING if actor is None:
+            return _How("was", "were", "being told when dotagent died")
         case DeliveryState.SENDING:
             return _How("is", "are", "being told")
         case DeliveryState.PENDING:
