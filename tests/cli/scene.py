@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import pty
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
-from tests.support.daemon import daemon
+from tests.support.daemon import argv, daemon, environment
 
 DAILY = """
 [[schedules]]
@@ -75,3 +77,18 @@ def held_by(who: str, home: Path) -> Iterator[None]:
 
 both_ways = pytest.mark.parametrize("holder", ["nobody", "daemon"])
 """A command acts through the daemon, or by itself: the person sees no difference."""
+
+
+def on_terminal(home: Path, call: Sequence[str], **more: str) -> str:
+    """What a terminal of 80 columns is sent, on both of a command's streams."""
+    ours, theirs = pty.openpty()
+    env = environment(home, {"COLUMNS": "80", "TERM": "xterm", **more})
+    with subprocess.Popen(argv(*call), env=env, stdout=theirs, stderr=theirs):
+        os.close(theirs)
+        seen = b""
+        with suppress(OSError):  # the end of a terminal's other side
+            while chunk := os.read(ours, 4096):
+                seen += chunk
+    os.close(ours)
+    assert b"Traceback" not in seen
+    return seen.decode().replace("\r\n", "\n")

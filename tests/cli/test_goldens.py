@@ -7,15 +7,10 @@ the same width.
 
 from __future__ import annotations
 
-import os
-import pty
 import re
 import shutil
-import signal
-import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,8 +19,8 @@ from dotagent.cli.main import COMMANDS, HIDDEN
 from dotagent.cli.main import run as run_here
 from tests.cli.busy import busy
 from tests.cli.golden import FOLDER, check_golden
-from tests.cli.scene import DAILY, PLUGIN, ntfy
-from tests.support.daemon import argv, environment, write_agent
+from tests.cli.scene import DAILY, PLUGIN, ntfy, on_terminal
+from tests.support.daemon import write_agent
 from tests.support.http_server import StrictServer, serving
 
 WIDTHS = (80, 40)
@@ -82,16 +77,6 @@ def folder() -> Iterator[Path]:
     made = tempfile.mkdtemp(prefix="dotagent-gold", dir="/tmp")
     yield Path(made)
     shutil.rmtree(made)
-
-
-@pytest.fixture
-def signals() -> Iterator[None]:
-    """Commands that act listen to signals until their process ends: here it goes on."""
-    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-    before = [signal.getsignal(number) for number in numbers]
-    yield
-    for number, handler in zip(numbers, before, strict=True):
-        signal.signal(number, handler)
 
 
 def masked(text: str, home: Path) -> str:
@@ -179,23 +164,8 @@ def test_acting(
 def test_on_a_terminal(folder: Path, name: str) -> None:
     """In colours; with NO_COLOR exactly what stands without a terminal."""
     busy(folder).close()
-    painted = on_terminal(folder, LOOKS[name])
-    plain = on_terminal(folder, LOOKS[name], NO_COLOR="1")
+    painted = on_terminal(folder, LOOKS[name], DOTAGENT_ROOT="/nowhere")
+    plain = on_terminal(folder, LOOKS[name], DOTAGENT_ROOT="/nowhere", NO_COLOR="1")
 
     check_golden(f"page-{name}-terminal", masked(painted, folder))
     assert (FOLDER / f"page-{name}-80.txt").read_text() == masked(plain, folder)
-
-
-def on_terminal(home: Path, call: Sequence[str], **more: str) -> str:
-    """What a terminal of 80 columns is sent."""
-    ours, theirs = pty.openpty()
-    env = environment(home, {"COLUMNS": "80", "TERM": "xterm", "DOTAGENT_ROOT": "/nowhere", **more})
-    with subprocess.Popen(argv(*call), env=env, stdout=theirs) as process:
-        os.close(theirs)
-        seen = b""
-        with suppress(OSError):  # the end of a terminal's other side
-            while chunk := os.read(ours, 4096):
-                seen += chunk
-    os.close(ours)
-    assert 0 == process.returncode
-    return seen.decode().replace("\r\n", "\n")

@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from dotagent import app
 from dotagent.cli.acting import act, environment
 from dotagent.cli.deliveries import note
+from dotagent.cli.looking import show_json
 from dotagent.cli.names import AGENT_OR_SCHEDULE
 from dotagent.cli.silence import named
 from dotagent.core.fit import one_line
@@ -35,8 +34,7 @@ def command(name: str, reason: str, as_json: bool) -> int:
     args = {**named(name), "reason": one_line(reason)}
     answer = act(app.paths_of(env), env, "ack", args, role="ack", say=note).answer
     if as_json:
-        click.echo(json.dumps(answer, ensure_ascii=False))
-        return 0
+        return show_json(answer)
     names = ", ".join(f"{answer['agent']}/{schedule}" for schedule in answer["schedules"])
     click.echo(f"Known: {names}. No reminders until it succeeds.")
     click.echo(f"Next: dotagent why {word(answer['agent'])}")

@@ -16,7 +16,7 @@ import click
 from dotagent import app
 from dotagent.cli import delivery_text
 from dotagent.cli.acting import act, environment
-from dotagent.cli.layout import Page, page_for
+from dotagent.cli.layout import Page, harmless, page_for
 from dotagent.core.errors import NotFound, UsageError
 from dotagent.core.model import DeliveryState
 from dotagent.core.render import render
@@ -230,7 +230,7 @@ def _print(found: Sequence[Delivery]) -> None:
 
 
 def _print_json(data: Any) -> None:
-    click.echo(json.dumps(data, ensure_ascii=False))
+    click.echo(harmless(json.dumps(data, ensure_ascii=False)))
 
 
 def _counted(number: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import tzinfo
@@ -67,7 +67,7 @@ def show(lines: list[str]) -> int:
     return say("".join(f"{line}\n" for line in lines))
 
 
-def show_json(data: Mapping[str, Any]) -> int:
+def show_json(data: Any) -> int:
     """Print JSON; the exit status."""
     return say(harmless(json.dumps(data, ensure_ascii=False)) + "\n")
 

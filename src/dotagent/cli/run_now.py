@@ -17,7 +17,7 @@ from dotagent import app
 from dotagent.cli import delivery_text, live
 from dotagent.cli.acting import Done, act, environment
 from dotagent.cli.find_agent import find
-from dotagent.cli.layout import Page, page_for
+from dotagent.cli.layout import Page, harmless, page_for
 from dotagent.cli.live import Live
 from dotagent.cli.names import AGENT, SCHEDULE
 from dotagent.cli.screen import Screen
@@ -137,7 +137,7 @@ class Report:
         if self.as_json:
             told = [delivery_text.data(each, self._zone) for each in deliveries]
             data = _data(attempt, told, (now() - began_at) // 1000)
-            self.screen.say(json.dumps(data, ensure_ascii=False, sort_keys=True))
+            self.screen.say(harmless(json.dumps(data, ensure_ascii=False, sort_keys=True)))
             return live.status(attempt)
         for delivery in deliveries:
             self._tell(delivery)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
-
-import click
 
 from dotagent import app
 from dotagent.cli.acting import act, environment
 from dotagent.cli.deliveries import note
+from dotagent.cli.looking import show_json
 from dotagent.system import person
 
 
@@ -28,5 +26,4 @@ def listed(name: str, answer: Mapping[str, Any]) -> str:
 
 
 def print_json(found: Mapping[str, Any]) -> int:
-    click.echo(json.dumps(found, ensure_ascii=False))
-    return 0
+    return show_json(found)

@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,7 +15,7 @@ import click
 from dotagent import app
 from dotagent.cli.acting import act, environment
 from dotagent.cli.deliveries import ListFirst, note, report
-from dotagent.cli.looking import Look, look, page, show
+from dotagent.cli.looking import Look, look, page, show, show_json
 from dotagent.cli.names import AGENT_OR_SCHEDULE
 from dotagent.core.errors import UsageError
 from dotagent.core.fit import one_line
@@ -165,5 +164,4 @@ def data(seen: Look, each: Listed) -> dict[str, Any]:
 
 
 def _print_json(found: Any) -> int:
-    click.echo(json.dumps(found, ensure_ascii=False))
-    return 0
+    return show_json(found)

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import getpass
-import json
 import os
 
 import click
@@ -14,6 +13,7 @@ import click
 from dotagent import app
 from dotagent.cli.acting import act, environment
 from dotagent.cli.deliveries import note
+from dotagent.cli.looking import show_json
 from dotagent.cli.silence import named
 from dotagent.core.fit import one_line
 
@@ -37,8 +37,7 @@ def command(name: str, reason: str, as_json: bool) -> int:
     args = {**named(name), "reason": one_line(reason), "by": _person()}
     answer = act(app.paths_of(env), env, "stop_runs", args, role="stop", say=note).answer
     if as_json:
-        click.echo(json.dumps(answer, ensure_ascii=False))
-        return 0
+        return show_json(answer)
     click.echo(f"Ended: {', '.join(answer['stopped'])}. Not tried again before its next time.")
     click.echo(f"Next: dotagent why {named(name)['agent']}")
     return 0
