@@ -41,6 +41,7 @@ LOOKS = {
     "plugin-list": ["plugin", "list"],
 }
 ACTS = {
+    "bootstrap": ["bootstrap"],
     "init": ["init", "first"],
     "add": ["add", "second", "--daily", "08:30", "--", "/bin/true"],
     "tick": ["tick"],
@@ -54,6 +55,7 @@ ACTS = {
     "run-now-failed": ["run-now", "bad"],
     "ack": ["ack", "bad", "--reason", "new disk"],
     "stop": ["stop", "a"],
+    "reload": ["reload"],
     "daily-summary": ["daily-summary"],
     "deliveries-retry": ["deliveries", "retry", "1"],
     "plugin": ["plugin", "check", "dotagent-plugin-mine"],
@@ -63,6 +65,8 @@ ACTS = {
 }
 ELSEWHERE = {
     "completions": "tests/cli/test_completions.py: what a shell makes of it is what counts",
+    "connect": "tests/cli/test_connect.py: a talk, with what is asked and answered",
+    "notify": "tests/cli/test_notify.py: its lines are those of deliveries",
     "demo": "tests/cli/test_demo.py: runs for seconds, and its words are of its own scene",
     "daemon": "tests/cli/test_daemon.py: says one line, and runs until it is stopped",
     "install": "tests/cli/test_install.py: needs a service manager of the test",
@@ -92,6 +96,7 @@ def masked_times(text: str) -> str:
         (r"(tomorrow )?(at )?((Mon|Tue|Wed|Thu|Fri|Sat|Sun) )?\b\d\d:\d\d(:\d\d)?\b", "<time>"),
         (r"((Mon|Tue|Wed|Thu|Fri|Sat|Sun) \d\d [A-Z][a-z]{2} |tomorrow )<time>", "<time>"),
         (r"\b\d+(\.\d+)? (ms|s|min)\b( \d+ s)?", "<span>"),
+        (r"\b\d+ entries", "<count> entries"),
     ):
         text = re.sub(pattern, shown, text)
     return text

@@ -54,7 +54,7 @@ ACTS = {
     "plugin-invoke": ["plugin", "invoke", "mine", '{"kind": "notify", "message": "hello"}'],
     "plugin-check": ["plugin", "check", "dotagent-plugin-mine"],
 }
-ELSEWHERE = {"stop", "deliveries-cancel"}
+ELSEWHERE = {"stop", "deliveries-cancel", "reload"}
 """Those that need something to be under way: the last test here."""
 
 
@@ -176,7 +176,7 @@ def test_acting(home: Path) -> None:
 
 
 def test_acting_on_what_is_under_way(home: Path) -> None:
-    """A run that is stopped, and a message that is cancelled while it waits."""
+    """A run that is stopped, a file that is refused, a message that is cancelled while it waits."""
     folder = write_agent(home, "slow", DAILY, script="cat gate")
     gate = Gate(folder)
     write_agent(home, "loud", DAILY + ntfy("http://127.0.0.1:9"), script="exit 2")
@@ -186,10 +186,14 @@ def test_acting_on_what_is_under_way(home: Path) -> None:
             until(lambda: rows(home, spawned), what="the run to begin")
             stopped = run(home, "stop", "slow", "--json")
             running.communicate()
+        (folder / "agent.toml").write_text("[agent]\n")
+        again = run(home, "reload", "--json")
         run(home, "run-now", "loud")
         cancelled = run(home, "deliveries", "cancel", "1", "--reason", "because", "--json")
 
     assert gate.path.exists()
     assert [] == told(stopped.stdout, "stop")
+    assert [] == told(again.stdout, "reload")
+    assert [str(folder / "agent.toml")] == [p["what"] for p in json.loads(again.stdout)["problems"]]
     assert [] == told(cancelled.stdout, "deliveries-cancel")
     assert "cancelled" == json.loads(cancelled.stdout)[0]["state"]
