@@ -51,7 +51,7 @@ def test_a_silence_and_its_end(home: Path, holder: str) -> None:
         listed[name] for name in ("agent", "schedule", "reason", "held")
     )
     for text in (quiet.stdout, why):
-        assert "silenced by hand (moving disks; silence 1)" in text
+        assert "silenced by hand (moving disks; silence 1)" in " ".join(text.split())
     assert "silence 1" in why.split("Silenced")[1]
     assert "silenced until" in status
     assert "moving disks" in status
