@@ -49,6 +49,7 @@ ACTS = {
     "silence-end": ["silence", "end", "1"],
     "ack": ["ack", "bad"],
     "daily-summary": ["daily-summary"],
+    "tick": ["tick"],
     "deliveries-retry": ["deliveries", "retry", "1"],
     "audit-tail": ["audit", "tail", "-n", "1"],
     "plugin-invoke": ["plugin", "invoke", "mine", '{"kind": "notify", "message": "hello"}'],
@@ -173,6 +174,18 @@ def test_acting(home: Path) -> None:
 
     assert {} == flawed
     assert [] == told(failed.stdout, "run-now")
+
+
+def test_rehearsing(
+    past: Past, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What is only shown has its shape too, in a home with a past and in a fresh one."""
+    monkeypatch.delenv("DOTAGENT_ROOT")
+    for home in (past.paths.home, f"{past.paths.home}-fresh"):
+        monkeypatch.setenv("DOTAGENT_HOME", home)
+        for name in ("tick", "daily-summary"):
+            run_here([name, "--dry-run", "--json"])
+            assert [] == told(capfd.readouterr().out, name)
 
 
 def test_acting_on_what_is_under_way(home: Path) -> None:

@@ -1,6 +1,8 @@
 """``dotagent daily-summary``: tell how everything stands, now.
 
 The day's own summary is the daemon's (``[summary]`` in config.toml) and still comes at its time.
+``--json`` prints what became of each message, as ``deliveries --json`` does; with ``--dry-run`` the
+message itself: ``line`` and ``tail``.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import click
 from dotagent import app
 from dotagent.cli.acting import act, environment
 from dotagent.cli.deliveries import FINE, note, report
-from dotagent.cli.looking import look, show
+from dotagent.cli.looking import look, show, show_json
 from dotagent.core.moment import local
 from dotagent.store import summary
 
@@ -28,7 +30,7 @@ def command(dry_run: bool, as_json: bool) -> int:
       dotagent daily-summary --dry-run
     """
     if dry_run:
-        return _preview()
+        return _preview(as_json=as_json)
     env = environment()
     done = act(app.paths_of(env), env, "summary", {}, role="daily-summary", say=note)
     found = report(done.answer["deliveries"], as_json=as_json)
@@ -37,10 +39,13 @@ def command(dry_run: bool, as_json: bool) -> int:
     return 0 if all(each.state in FINE for each in found) else 1
 
 
-def _preview() -> int:
+def _preview(*, as_json: bool) -> int:
     with look() as seen:
         if seen.reader is None:
-            return show(["There is nothing to sum up yet."])
+            nothing = "There is nothing to sum up yet."
+            return show_json({"line": nothing, "tail": ""}) if as_json else show([nothing])
         day = local(seen.now, seen.zone).date().isoformat()
         line, below = summary.preview(seen.reader, day)
+    if as_json:
+        return show_json({"line": line, "tail": below})
     return show([line, *below.splitlines()])
