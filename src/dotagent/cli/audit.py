@@ -18,6 +18,7 @@ import click
 
 from dotagent.cli.layout import Page, plain
 from dotagent.cli.looking import page, show, show_json
+from dotagent.cli.progress import doing
 from dotagent.core.errors import HomeError
 from dotagent.steps.attest import Finding, attest, attest_alone, attest_legacy
 from dotagent.store.reading import record
@@ -52,7 +53,8 @@ def verify(as_json: bool) -> int:
     Example:
       dotagent audit verify --json | jq .ok
     """
-    findings = _examine(Paths(home(os.environ)))
+    with doing("reading the whole record"):
+        findings = _examine(Paths(home(os.environ)))
     whole = all(finding.whole for finding in findings)
     if as_json:
         show_json({"ok": whole, "records": [_facts(finding) for finding in findings]})

@@ -21,6 +21,7 @@ from dotagent.cli.doctor_plugins import World, ask
 from dotagent.cli.doctor_service import check_service, unheard
 from dotagent.cli.layout import plain
 from dotagent.cli.looking import page, show, show_json
+from dotagent.cli.progress import doing
 from dotagent.core.model import Problem
 from dotagent.core.problems import explain
 from dotagent.plugins.find import search_dirs
@@ -62,7 +63,8 @@ def command(strict: bool, as_json: bool) -> int:
       dotagent doctor
       dotagent doctor --strict --json
     """
-    report = _examine(dict(os.environ))
+    with doing("reading everything, and asking the plugins"):
+        report = _examine(dict(os.environ))
     bad = report.errors > 0 or (strict and report.warnings > 0)
     printed = show_json(_data(report, bad)) if as_json else show(_text(report))
     return 1 if bad else printed

@@ -21,9 +21,11 @@ from dotagent.cli import doctor_files as files
 from dotagent.cli.doctor_plugins import uses_of, uses_of_notifiers
 from dotagent.cli.layout import plain
 from dotagent.cli.looking import page, show, show_json
+from dotagent.cli.progress import doing
 from dotagent.core.errors import NotFound, UsageError
 from dotagent.core.manifest import Security
 from dotagent.core.secret import Redactor, named_as_secret
+from dotagent.core.span import count
 from dotagent.plugins import client, examine, find
 from dotagent.plugins.client import DEADLINE_MS, PluginKind
 from dotagent.plugins.conformance import Conformance, Finding
@@ -95,7 +97,9 @@ def list_(as_json: bool) -> int:
     here = _here()
     used = _used(here)
     names = sorted({*used, *_installed(here.dirs)})
-    rows = asyncio.run(_asked(here, [_row(here, name, used.get(name, ())) for name in names]))
+    found = [_row(here, name, used.get(name, ())) for name in names]
+    with doing(f"asking {count(len(found), 'plugin')} what they are"):
+        rows = asyncio.run(_asked(here, found))
     if as_json:
         return show_json({"plugins": [_data(row) for row in rows]})
     if not rows:
@@ -290,7 +294,8 @@ def check(path: str, config: str | None, seconds: int, as_json: bool) -> int:
         raise UsageError(f"--config is no JSON: {error}") from None
     env = _here().env
     run = Conformance(speak, os.path.abspath(path), env, given, seconds * 1_000)
-    findings = asyncio.run(_all(run))
+    with doing(f"checking {plain(os.path.basename(path))}"):
+        findings = asyncio.run(_all(run))
     bad = any(finding.why is not None and finding.grave for finding in findings)
     if as_json:
         data = [{"check": f.what, "problem": f.why, "grave": f.grave} for f in findings]
