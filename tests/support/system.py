@@ -23,6 +23,7 @@ PACKAGES = {
     "fish": "fish",
     "systemd-analyze": "systemd",
     "zsh": "zsh",
+    "promtool": "prometheus",
     "cc": "build-essential",
 }
 """Program to the Debian package that brings it; ``scripts/system-packages`` installs these."""

@@ -141,6 +141,9 @@ def _nobody_acts(
     if known.deadman:
         message = f"[deadman]: the last ping was not heard: {known.deadman}"
         yield Problem(path="", file=paths.config, message=message, fatal=False)
+    if known.metrics:
+        message = f"[metrics]: {known.metrics}"
+        yield Problem(path="", file=paths.config, message=message, fatal=False)
     if holder is not None:
         return
     died = f"the last {known.crashed} ended without a word; " if known.crashed else ""

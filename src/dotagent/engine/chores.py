@@ -1,5 +1,5 @@
 """What the engine does beside its line, when its time comes: the daily upkeep, the dead-man
-ping, a word about a store in trouble.
+ping, metrics, a word about a store in trouble.
 
 Invariant: no start, no message and no stop waits for any of it.
 """
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from dotagent.core.errors import StoreBusy
 from dotagent.engine.deadman import Pinger
 from dotagent.engine.distress import Distress
+from dotagent.engine.meter import Meter
 from dotagent.engine.upkeep import Upkeep
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class Chores:
     def __init__(self, distress: Distress | None = None) -> None:
         self._upkeep = Upkeep()
         self._pinger = Pinger()
+        self._meter = Meter()
         self._distress = distress or Distress()
 
     @property
@@ -35,6 +37,7 @@ class Chores:
         if not engine.mode.plan or engine.mode.until is not None:
             return
         self._pinger.look(engine)
+        self._meter.look(engine)
         self._distress.look(engine)
         if not engine.parts.trouble.waiting:
             self._upkeep.look(engine, engine.config)
@@ -48,3 +51,4 @@ class Chores:
     async def close(self) -> None:
         """Nothing more."""
         await self._pinger.close()
+        await self._meter.close()

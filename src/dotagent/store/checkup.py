@@ -50,7 +50,8 @@ class Agent:
 class Known:
     """``agents`` run, by name; ``files``: the agent that a manifest file is or was the source of.
     ``late``: schedules that are overdue, since ``late_since_at``. ``crashed``: the role of the
-    last holder, if it did not end by itself. ``deadman``: why the last dead-man ping failed."""
+    last holder, if it did not end by itself. ``deadman``: why the last dead-man ping failed;
+    ``metrics``: why nobody can have them."""
 
     agents: Mapping[str, Agent]
     files: Mapping[str, str]
@@ -59,6 +60,7 @@ class Known:
     late_since_at: int | None
     crashed: str | None
     deadman: str = ""
+    metrics: str = ""
 
 
 NOTHING = Known(agents={}, files={}, channels=(), late=0, late_since_at=None, crashed=None)
@@ -122,6 +124,7 @@ def known(reader: Reader, now: int) -> Known:
         late_since_at=late["since_at"],
         crashed=last["role"] if last is not None and holders.last_crashed(reader) else None,
         deadman=look.fact(reader, "deadman_problem") or "",
+        metrics=look.fact(reader, "metrics_problem") or "",
     )
 
 

@@ -223,6 +223,7 @@ def _schedule(tx: Tx, row: Row, limits: Until) -> int:
         if _any(tx, f"SELECT 1 FROM {table} WHERE agent = ? AND schedule = ?", *names):
             return 0
     tx.run("DELETE FROM said WHERE agent = ? AND schedule = ?", *names)
+    tx.run("DELETE FROM tallies WHERE what = 'attempt' AND one = ? AND two = ?", *names)
     return tx.change("DELETE FROM schedules WHERE agent = ? AND id = ?", *names)
 
 

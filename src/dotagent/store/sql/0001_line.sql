@@ -375,6 +375,43 @@ CREATE TABLE sends (
   PRIMARY KEY (delivery_id, number)
 ) WITHOUT ROWID;
 
+-- What metrics count: only ever more, whatever retention removes. Kept by triggers, so that no way to
+-- end an attempt, a message or a try is forgotten. what: attempt, message, send.
+CREATE TABLE tallies (
+  what    TEXT NOT NULL,
+  one     TEXT NOT NULL,
+  two     TEXT NOT NULL,
+  three   TEXT NOT NULL,
+  count   INTEGER NOT NULL,
+  span_ms INTEGER NOT NULL,
+  PRIMARY KEY (what, one, two, three)
+) WITHOUT ROWID;
+CREATE TRIGGER tally_attempts AFTER UPDATE OF verdict ON attempts
+WHEN NEW.verdict IS NOT NULL AND OLD.verdict IS NULL AND NEW.kind != 'trial'
+BEGIN
+  INSERT INTO tallies VALUES ('attempt', NEW.agent, NEW.schedule, NEW.verdict, 1,
+    max(NEW.ended_at - coalesce(NEW.spawned_at, NEW.ended_at), 0))
+  ON CONFLICT DO UPDATE SET count = count + 1, span_ms = span_ms + excluded.span_ms;
+END;
+CREATE TRIGGER tally_messages AFTER UPDATE OF state ON deliveries
+WHEN NEW.state NOT IN ('pending', 'sending') AND OLD.state IN ('pending', 'sending')
+BEGIN
+  INSERT INTO tallies VALUES ('message', NEW.driver, NEW.state, '', 1, 0)
+  ON CONFLICT DO UPDATE SET count = count + 1;
+END;
+CREATE TRIGGER tally_quiet AFTER INSERT ON deliveries WHEN NEW.state = 'suppressed'
+BEGIN
+  INSERT INTO tallies VALUES ('message', NEW.driver, NEW.state, '', 1, 0)
+  ON CONFLICT DO UPDATE SET count = count + 1;
+END;
+CREATE TRIGGER tally_sends AFTER UPDATE OF outcome ON sends
+WHEN NEW.outcome IS NOT NULL AND OLD.outcome IS NULL AND NEW.led_by IS NULL
+BEGIN
+  INSERT INTO tallies SELECT 'send', driver, NEW.outcome, '', 1,
+    max(NEW.ended_at - NEW.started_at, 0) FROM deliveries WHERE id = NEW.delivery_id
+  ON CONFLICT DO UPDATE SET count = count + 1, span_ms = span_ms + excluded.span_ms;
+END;
+
 -- What other processes ask the holder to do (rules R2).
 CREATE TABLE requests (
   id         INTEGER PRIMARY KEY AUTOINCREMENT,
