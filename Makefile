@@ -28,7 +28,7 @@ help:
 	@echo 'make cover   run all tests and show which branches none of them takes'
 	@echo 'make bench   measure, and print the table'
 	@echo 'make fmt     put the code in its form'
-	@echo 'make docs    write docs/drivers.md anew, from the drivers'
+	@echo 'make docs    write the reference anew, from the code, and build the documentation'
 	@echo 'make lock    resolve requirements/*.txt anew  (make lock ARGS=--upgrade)'
 	@echo 'make venv    only set up the development environment'
 	@echo 'make clean   remove everything that these made'
@@ -64,7 +64,7 @@ check-types: venv
 	$(RUN) -m mypy --strict
 
 check-docs: venv
-	$(RUN) scripts/docs.py --check
+	$(RUN) -m scripts.docs --check
 
 .PHONY: cover
 cover: venv
@@ -85,7 +85,8 @@ fmt: venv
 
 .PHONY: docs
 docs: venv
-	$(RUN) scripts/docs.py
+	$(RUN) -m scripts.docs
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
 
 .PHONY: lock
 lock:

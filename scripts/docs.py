@@ -1,6 +1,6 @@
-"""Writes docs/drivers.md from the drivers themselves: docstrings, keys, limits, pace, answers.
+"""Writes the reference from the code: docs/drivers.md here, docs/reference by ``reference.py``.
 
-With ``--check`` it writes nothing and fails where the file is not what it would write.
+With ``--check`` it writes nothing and fails where a file is not what it would write.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ from dotagent.core.model import (
 from dotagent.drivers.kit import registry
 from dotagent.drivers.kit.driver import Driver, example
 from dotagent.ports import Response
+from scripts import reference
 
-FILE = Path(__file__).resolve().parent.parent / "docs" / "drivers.md"
+DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 INTRO = f"""\
 <!-- Written by scripts/docs.py (make docs) from src/dotagent/drivers; do not edit. -->
@@ -67,16 +68,20 @@ MEANT: Mapping[str, type[Any]] = {
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Write docs/drivers.md from the drivers.")
+    parser = argparse.ArgumentParser(description="Write the reference from the code.")
     parser.add_argument("--check", action="store_true", help="only look whether it is up to date")
-    text = written()
-    if not parser.parse_args().check:
-        FILE.write_text(text)
-        return 0
-    if FILE.exists() and FILE.read_text() == text:
-        return 0
-    print("docs/drivers.md is not what the drivers say; run: make docs")
-    return 1
+    check = parser.parse_args().check
+    pages = {"drivers.md": written(), **reference.pages()}
+    stale = 0
+    for name, text in pages.items():
+        file = DOCS / name
+        if not check:
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(text)
+        elif not file.exists() or file.read_text() != text:
+            print(f"docs/{name} is not what the code says; run: make docs")
+            stale = 1
+    return stale
 
 
 def written() -> str:

@@ -178,6 +178,10 @@ def judge_config(reading: configure.Reading, paths: Paths, world: World) -> Iter
     if reading.good:
         extra = check_notifiers(reading.config.notifiers, world)
         yield from _placed(paths.config, reading.data or b"", extra)
+        if reading.config.telemetry.endpoint is not None:
+            message = "traces are not sent; there are metrics, [metrics], and the daemon's log"
+            path = "telemetry.otlp_endpoint"
+            yield Problem(path=path, file=paths.config, message=message, fatal=False)
     else:
         what = "the last good configuration stays" if reading.config != Config() else "defaults are"
         yield Problem(path="", file=paths.config, message=f"{what} in force", fatal=False)
