@@ -70,7 +70,9 @@ def test_it_builds(tmp_path: Path) -> None:
     assert (tmp_path / "reference" / "manifest.html").exists()
 
 
-@pages
+@pytest.mark.parametrize(
+    "page", [*PAGES, ROOT / "examples" / "README.md"], ids=lambda page: str(page.relative_to(ROOT))
+)
 def test_links(page: Path) -> None:
     """Each link inside the project leads to a file, and to a heading of it."""
     lost = []

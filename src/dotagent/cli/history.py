@@ -90,6 +90,8 @@ def _text(page: Page, seen: Look, cases: list[Case], wanted: Wanted) -> list[str
         at = case.window.expected_at if case.window is not None else case.attempts[0].started_at
         tone = TONES.get(case.window.state, "") if case.window is not None else ""
         said = sentence(case, seen.now, seen.zone)
+        if case.attempts and case.attempts[-1].numbers:
+            said = f"{said} It reported {case.attempts[-1].numbers}."
         entries.append(((clock(at, seen.now, seen.zone), said), tone))
     column = page.column([entry[0] for entry, _ in entries], indent=0)
     lines = []

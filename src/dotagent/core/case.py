@@ -73,6 +73,8 @@ class Attempt:
     said: str = ""
     output: tuple[str, ...] = ()
     """The last lines that it printed."""
+    numbers: str = ""
+    """What else it reported: ``cost_usd 0.02, rows 7``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from dotagent.core.duration import human
 from dotagent.core.fit import one_line
 from dotagent.core.model import AGENT_EVENTS, Event, Kind, Message, Tail
 from dotagent.core.moment import clock
+from dotagent.core.result import numbers
 
 Facts = Mapping[str, Any]
 
@@ -87,13 +88,8 @@ def _line(event: Event, zone: tzinfo) -> str:
 
 def _reported(result: Facts) -> str:
     """What the script reported of itself: its summary, and its numbers."""
-    numbers = [
-        f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
-        for name, value in result.items()
-        if name != "retry_at" and isinstance(value, int | float) and not isinstance(value, bool)
-    ]
     summary = str(result.get("summary") or "")
-    listed = ", ".join(numbers)
+    listed = numbers(result)
     return f"{summary} ({listed})" if summary and listed else summary or listed
 
 

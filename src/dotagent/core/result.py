@@ -63,6 +63,16 @@ def parse_result(data: bytes) -> tuple[Mapping[str, Any], str | None]:
     return facts, "; ".join(problems) or None
 
 
+def numbers(result: Mapping[str, Any]) -> str:
+    """The numbers that a script reported, for people: ``cost_usd 0.02, rows 7``."""
+    found = [
+        f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in result.items()
+        if name != "retry_at" and isinstance(value, int | float) and not isinstance(value, bool)
+    ]
+    return ", ".join(found)
+
+
 def _json_pairs(text: str, problems: list[str]) -> dict[str, Any]:
     try:
         loaded = json.loads(text)

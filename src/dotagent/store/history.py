@@ -15,6 +15,7 @@ from dotagent.core.decide import Verdict
 from dotagent.core.fit import clean
 from dotagent.core.model import AttemptKind, WindowState
 from dotagent.core.past import Span
+from dotagent.core.result import numbers
 from dotagent.store import silences
 from dotagent.store.news import news
 from dotagent.store.reading import Reader
@@ -210,6 +211,7 @@ def attempt_of(row: Row) -> Attempt:
         words=row["words"] or "",
         said=clean(str(summary or "")) or (printed[-1] if failed else ""),
         output=tuple(line for line in printed[-TAIL_LINES:] if line.strip()),
+        numbers=numbers(json.loads(row["result"])),
     )
 
 
