@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import click
 
-from dotagent.cli.layout import Page, plain
+from dotagent.cli.layout import Page, harmless, plain
 from dotagent.cli.looking import page, show, show_json
 from dotagent.cli.progress import doing
 from dotagent.core.errors import HomeError
@@ -77,7 +78,7 @@ def tail(lines: int, as_json: bool) -> int:
         line.decode(errors="replace") for line in _last(Paths(home(os.environ)).audit, lines)
     ]
     if as_json:
-        return show(entries)
+        return show([_shown(line) for line in entries] if sys.stdout.isatty() else entries)
     if not entries:
         return show(["Nothing has been recorded yet. Try: dotagent run"])
     paper = page()
@@ -142,6 +143,11 @@ def _last(path: str, count: int) -> Sequence[bytes]:
         return segments.last_lines(path, count)
     except OSError as error:
         raise HomeError(f"the audit log {path} cannot be read: {error.strerror}") from error
+
+
+def _shown(line: str) -> str:
+    """As it is, for a terminal: JSON holds no raw control character, and other text no entry."""
+    return plain(line) if min(line, default=" ") < " " else harmless(line)
 
 
 def _readable(line: str) -> tuple[str, str]:
