@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from tests.support.daemon import run, write_agent
@@ -74,6 +75,7 @@ def test_a_file_that_is_edited(home: Path) -> None:
     folder = write_agent(home, "disk-alert", BOTH)
     run(home, "tick")
     (folder / "agent.toml").write_text("[agent]\nname = 7\n")
+    os.utime(folder / "agent.toml", (0, 0))  # what was saved this very moment may be half a file
     run(home, "tick")
     wrong = json.loads(run(home, "inspect", "disk-alert", "--json").stdout)
     text = run(home, "inspect", "disk-alert").stdout
