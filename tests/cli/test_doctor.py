@@ -475,3 +475,12 @@ def test_nothing_is_written(home: Path, state: str) -> None:
 
     assert ("at work" != state) == bool(said.places)
     assert before == after
+
+
+def test_traces_are_not_sent(home: Path) -> None:
+    """Who configured them for dotagent 0.1.x hears that none come, and what there is instead."""
+    (home / "config.toml").write_text('[telemetry]\notlp_endpoint = "http://127.0.0.1:4317"\n')
+    said = run(home, "doctor")
+
+    assert 0 == said.returncode
+    assert "telemetry.otlp_endpoint: traces are not sent; there are metrics" in said.stdout
