@@ -408,7 +408,8 @@ def test_the_same_as_data(past: Past) -> None:
     first = next(row for row in data["schedules"] if row["agent"] == "disk-alert")
 
     assert [
-        "daemon", "counts", "schedules", "other_runs", "channels", "manifests", "troubles",
+        "daemon", "counts", "schedules", "other_runs", "channels", "manifests", "plugins",
+        "troubles",
     ] == list(data)  # fmt: skip
     assert {
         "agent": "disk-alert",

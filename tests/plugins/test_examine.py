@@ -60,6 +60,10 @@ def test_unfit(said: Info, kind: PluginKind, why: str | None) -> None:
         ("cat > /dev/null; echo unknown verb >&2; exit 1", None),
         ("exit 127", "could not be checked"),
         (
+            """case $1 in info) echo '{"name":"demo"}';; *) exit 127;; esac""",
+            "could not be checked",
+        ),
+        (
             """case $1 in info) echo '{"name":"demo"}';; *)
                echo '{"ok":false,"error":"no room for canary-value"}';; esac""",
             "it refuses its configuration: no room for [redacted]",
@@ -76,3 +80,13 @@ async def test_fault(tmp_path: Path, body: str, why: str | None) -> None:
 
     assert (why is None) == (said is None)
     assert why is None or why in (said or "")
+
+
+async def test_who_does_not_look_at_the_verb_gets_no_configuration(tmp_path: Path) -> None:
+    """It would do its work with it, only because it was asked."""
+    seen = tmp_path / "seen"
+    path = bash(tmp_path, f"cat >> {seen}; echo '{{\"ok\":true}}'")
+    said = await fault(speak, path, PluginKind.SINK, {"room": "x"}, ENV)
+
+    assert said is None
+    assert "" == seen.read_text()

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from dotagent.cli.doctor_plugins import World, judge, resolved, uses_of, uses_of_notifiers
+from dotagent.cli.doctor_plugins import World, judge, resolved
 from dotagent.core.errors import UsageError
 from dotagent.core.manifest import Hook, Manifest, Notifier, Security
 from dotagent.core.model import NotStarted, Problem
@@ -24,6 +24,7 @@ from dotagent.core.secret import Unresolved, references, resolve
 from dotagent.core.structure import structure
 from dotagent.drivers.kit import registry
 from dotagent.drivers.kit.proxy import is_loopback
+from dotagent.steps.uses import uses_of, uses_of_notifiers
 from dotagent.supervisor import launch
 
 

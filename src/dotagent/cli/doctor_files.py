@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from dotagent import app
 from dotagent.cli.doctor_agent import check_agent, check_notifiers
-from dotagent.cli.doctor_plugins import Use, World, uses_of, uses_of_notifiers
+from dotagent.cli.doctor_plugins import World
 from dotagent.core import toml
 from dotagent.core.config import Config
 from dotagent.core.errors import HomeError
@@ -22,6 +22,7 @@ from dotagent.core.manifest import Manifest, Security, read_manifest
 from dotagent.core.model import Problem
 from dotagent.core.problems import quoted
 from dotagent.steps import configure, vault
+from dotagent.steps.uses import Use, uses_of, uses_of_notifiers
 from dotagent.store.checkup import Known
 from dotagent.supervisor.speak import speak
 from dotagent.system import discovery, goodcopy

@@ -8,31 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from dotagent.core.manifest import Manifest, Notifier, Security
 from dotagent.core.model import Problem
-from dotagent.core.problems import child
 from dotagent.core.restrict import passed, refused_plugin
-from dotagent.core.secret import Redactor, Unresolved, named_as_secret, references, resolve
-from dotagent.core.targets import BUILT_IN, PLUGIN
-from dotagent.drivers.kit import registry
+from dotagent.core.secret import Redactor, Unresolved, named_as_secret, resolve
 from dotagent.plugins import examine, find
-from dotagent.plugins.client import PluginKind
+from dotagent.steps.uses import Use
 from dotagent.supervisor.speak import speak
 
 ELSEWHERE = {"sink-roam": "it is made by the dotagent 0.1.x project: install its binary"}
 """Plugins of 0.1.x that do not come with this program, and where they come from."""
 
 AT_ONCE = 8
-
-KINDS = {
-    "preflight": PluginKind.PREFLIGHT,
-    "on_success": PluginKind.SINK,
-    "on_failure": PluginKind.NOTIFY,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,46 +44,10 @@ class World:
         return found or self.agents_env.get(name, found)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Use:
-    """One place that uses a plugin: its key path, the plugin's name, as what, with what."""
-
-    path: str
-    name: str
-    kind: PluginKind
-    config: Any = field(default=None, repr=False)
-    security: Security = field(default_factory=Security)
-
-    def key(self, program: str) -> tuple[Any, ...]:
-        """What makes two questions the same."""
-        config = json.dumps(self.config, sort_keys=True, default=str)
-        return program, self.kind, config, self.security.env_passthrough
-
-
-def uses_of(manifest: Manifest) -> Iterator[Use]:
-    """Every use of a plugin in a manifest, in its order."""
-    for section, kind in KINDS.items():
-        for at, hook in enumerate(getattr(manifest, section)):
-            path = child(child(section, at), "plugin")
-            security = manifest.security
-            yield Use(path=path, name=hook.plugin, kind=kind, config=hook.config, security=security)
-    yield from uses_of_notifiers(manifest.notifiers, manifest.security)
-
-
-def uses_of_notifiers(notifiers: Sequence[Notifier], security: Security) -> Iterator[Use]:
-    """Every use of a plugin among notifiers. A disabled one may be unfinished."""
-    for at, notifier in enumerate(notifiers):
-        name = notifier.settings.get("name")
-        if notifier.driver != PLUGIN or not notifier.enabled or not isinstance(name, str):
-            continue
-        if not references(name):
-            yield Use(
-                path=child(child("notifiers", at), "name"),
-                name=name,
-                kind=PluginKind.NOTIFY,
-                config=notifier.settings.get("config"),
-                security=security,
-            )
+def key(use: Use, program: str) -> tuple[Any, ...]:
+    """What makes two questions the same."""
+    config = json.dumps(use.config, sort_keys=True, default=str)
+    return program, use.kind, config, use.security.env_passthrough
 
 
 def judge(uses: Iterable[Use], world: World) -> Iterator[Problem]:
@@ -105,20 +59,15 @@ def judge(uses: Iterable[Use], world: World) -> Iterator[Problem]:
             continue
         found = find.find(use.name, world.plugin_dirs)
         if isinstance(found, find.Missing):
-            if not _stands_in(use):
+            if not use.stands_in:
                 yield Problem(path=use.path, message=found.why, hint=ELSEWHERE.get(use.name))
             continue
         for refused in found.refused:
             message = f"{refused.path} is passed over: it {refused.why}"
             yield Problem(path=use.path, message=message, fatal=False)
-        fault = world.faults.get(use.key(found.path))
+        fault = world.faults.get(key(use, found.path))
         if fault is not None:
             yield Problem(path=use.path, message=f"{found.path}: {fault}")
-
-
-def _stands_in(use: Use) -> bool:
-    """Whether a driver of ours does what the missing plugin would."""
-    return use.kind is not PluginKind.PREFLIGHT and BUILT_IN.get(use.name) in registry.names()
 
 
 def ask(uses: Iterable[Use], world: World) -> dict[tuple[Any, ...], str | None]:
@@ -128,7 +77,7 @@ def ask(uses: Iterable[Use], world: World) -> dict[tuple[Any, ...], str | None]:
         found = find.find(use.name, world.plugin_dirs)
         allowed = refused_plugin(use.security, use.name) is None
         if allowed and isinstance(found, find.Found):
-            questions.setdefault(use.key(found.path), (found.path, use))
+            questions.setdefault(key(use, found.path), (found.path, use))
     return asyncio.run(_ask(questions, world)) if questions else {}
 
 

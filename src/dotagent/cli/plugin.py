@@ -18,7 +18,6 @@ from typing import Any
 import click
 
 from dotagent.cli import doctor_files as files
-from dotagent.cli.doctor_plugins import uses_of, uses_of_notifiers
 from dotagent.cli.layout import plain
 from dotagent.cli.looking import page, show, show_json
 from dotagent.cli.progress import doing
@@ -30,6 +29,7 @@ from dotagent.plugins import client, examine, find
 from dotagent.plugins.client import DEADLINE_MS, PluginKind
 from dotagent.plugins.conformance import Conformance, Finding
 from dotagent.plugins.examine import Info
+from dotagent.steps.uses import uses_of, uses_of_notifiers
 from dotagent.supervisor.speak import speak
 from dotagent.system import discovery, environment, secrets
 from dotagent.system.paths import Paths, home

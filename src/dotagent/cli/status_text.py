@@ -209,6 +209,7 @@ def _sections(view: View, glance: Glance) -> Iterable[tuple[str, str, list[Entry
     lists = glance.lists
     yield "Messages", "doubtful", [(_channel(r), _messages(view, r)) for r in lists["channels"]]
     yield "Manifests", "doubtful", [_manifest(view, row) for row in lists["manifests"]]
+    yield "Plugins", "doubtful", [_plugin(row) for row in lists["plugins"]]
     yield "Home", "doubtful", [_trouble(row) for row in lists["troubles"]]
 
 
@@ -384,12 +385,16 @@ def _manifest(view: View, row: Row) -> Entry:
     return path, f"{plain(row['first_problem'])}{more}; {runs}; see: dotagent doctor"
 
 
+def _plugin(row: Row) -> Entry:
+    what = f"{plain(row['plugin'])} ({plain(row['place'])}): {plain(row['why'])}"
+    return plain(row["agent"]), f"{what}; see: dotagent doctor"
+
+
 def _trouble(row: Row) -> Entry:
     why = " ".join(plain(row["why"]).split())
-    if row["what"] == "config.toml":
-        return "config.toml", f"is not right, the last good one is in force: {why}"
-    if row["what"] == "secrets":
-        return "secrets", f"are not used: {why}"
-    if row["what"] == "deadman":
-        return "dead-man ping", f"is not heard: {why}"
-    return "audit record", f"was changed from outside: {why}; see: dotagent audit verify"
+    name, how = {
+        "config.toml": ("config.toml", "is not right, the last good one is in force"),
+        "secrets": ("secrets", "are not used"),
+        "deadman": ("dead-man ping", "is not heard"),
+    }.get(row["what"], ("audit record", "was changed from outside"))
+    return name, f"{how}: {why}{'; see: dotagent audit verify' * (name == 'audit record')}"

@@ -1,5 +1,5 @@
 """What the engine does beside its line, when its time comes: the daily upkeep, the dead-man
-ping, metrics, a word about a store in trouble.
+ping, metrics, a word about a store in trouble, questions to plugins.
 
 Invariant: no start, no message and no stop waits for any of it.
 """
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from dotagent.core.errors import StoreBusy
 from dotagent.engine.deadman import Pinger
 from dotagent.engine.distress import Distress
+from dotagent.engine.examining import Examiner
 from dotagent.engine.meter import Meter
 from dotagent.engine.upkeep import Upkeep
 
@@ -25,6 +26,7 @@ class Chores:
         self._upkeep = Upkeep()
         self._pinger = Pinger()
         self._meter = Meter()
+        self._examiner = Examiner()
         self._distress = distress or Distress()
 
     @property
@@ -32,8 +34,9 @@ class Chores:
         known = [at for at in (self._upkeep.due_at, self._distress.due_at) if at is not None]
         return min(known, default=None)
 
-    def look(self, engine: Engine) -> None:
-        """Begin what is due. They are a daemon's: a command has other things to do."""
+    def look(self, engine: Engine, looks: int) -> None:
+        """Begin what is due; ``looks``: how many looks at the files there have been. They are a
+        daemon's: a command has other things to do."""
         if not engine.mode.plan or engine.mode.until is not None:
             return
         self._pinger.look(engine)
@@ -41,6 +44,7 @@ class Chores:
         self._distress.look(engine)
         if not engine.parts.trouble.waiting:
             self._upkeep.look(engine, engine.config)
+            self._examiner.look(engine, looks)
 
     def refused(self, engine: Engine, error: StoreBusy) -> None:
         """The store would not take a turn."""
@@ -52,3 +56,4 @@ class Chores:
         """Nothing more."""
         await self._pinger.close()
         await self._meter.close()
+        await self._examiner.close()

@@ -178,7 +178,7 @@ class Engine:
             await self._surroundings.renew(self)
             await self._tell_of_the_record()
             await self._asked.look()
-            self.chores.look(self)
+            self.chores.look(self, self._surroundings.looks)
             turn = await self._turn()
             self.parts.trouble.is_refused = False
             return turn

@@ -62,6 +62,8 @@ class Surroundings:
         self._stale = True
         self._believes = False
         self._has_fetched = False
+        self.looks = 0
+        """How many looks at the files are through."""
         self.look_at: int | None = None
         """When to look again without being told: a file was only half there."""
 
@@ -115,6 +117,7 @@ class Surroundings:
         assert looking is not None
         try:
             self.look_at = await looking
+            self.looks += 1
         except StoreBusy:
             self._stale = True
             raise

@@ -1,7 +1,8 @@
 """What a plugin says of itself (``info``) and of a configuration (``validate``): contract §10.
 
-Invariants: a plugin that knows neither verb is no problem, for dotagent 0.1.x never asked; what a
-plugin says is bounded and redacted; nothing here raises for what it does.
+Invariants: a plugin that knows neither verb is no problem, for dotagent 0.1.x never asked, and is
+given no configuration to act upon; what a plugin says is bounded and redacted; nothing here raises
+for what it does.
 """
 
 from __future__ import annotations
@@ -30,6 +31,15 @@ class Info:
     platforms: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What speaks against using a plugin so; ``why`` None if nothing is known to. ``is_heard``: it
+    answered, or could have; else the same question may be asked again."""
+
+    why: str | None = None
+    is_heard: bool = True
+
+
 async def info(
     speak: Speak,
     path: str,
@@ -38,16 +48,26 @@ async def info(
     deadline_ms: int = DEADLINE_MS["info"],
 ) -> Info | str:
     """What the plugin at ``path`` says of itself, or why that is not known."""
+    found = await _info(speak, path, env, redactor, deadline_ms)
+    return found if isinstance(found, Info) else found.why or ""
+
+
+async def _info(
+    speak: Speak, path: str, env: Mapping[str, str], redactor: Redactor, deadline_ms: int
+) -> Info | Verdict:
     spoken = await speak((path, "info"), b"", env, deadline_ms)
+    answer = client.answer(spoken, redactor=redactor)
+    is_heard = answer.end not in (End.TIMED_OUT, End.NOT_STARTED)
     if spoken.timed_out:
-        return f"it did not answer within {deadline_ms / 1_000:g} s and was stopped"
+        why = f"it did not answer within {deadline_ms / 1_000:g} s and was stopped"
+        return Verdict(why=why, is_heard=False)
     said, problem = client.read_object(spoken.stdout, redactor)
     if spoken.exit_code != 0:
-        answer = client.answer(spoken, redactor=redactor)
-        return answer.error or f"exit {spoken.exit_code}"
+        return Verdict(why=answer.error or f"exit {spoken.exit_code}", is_heard=is_heard)
     if problem is not None:
-        return problem
-    return judge_info(said, redactor)
+        return Verdict(why=problem)
+    found = judge_info(said, redactor)
+    return Verdict(why=found) if isinstance(found, str) else found
 
 
 def judge_info(said: Mapping[str, Any], redactor: Redactor) -> Info | str:
@@ -100,13 +120,32 @@ async def fault(
     env: Mapping[str, str],
     redactor: Redactor = client.NO_SECRETS,
 ) -> str | None:
-    """What speaks against using this plugin so; None if nothing is known to."""
-    found = await info(speak, path, env, redactor)
-    if isinstance(found, Info) and (why := unfit(found, kind)) is not None:
-        return why
+    """What speaks against using this plugin so, in words."""
+    return (await verdict(speak, path, kind, config, env, redactor)).why
+
+
+async def verdict(
+    speak: Speak,
+    path: str,
+    kind: PluginKind,
+    config: Any,
+    env: Mapping[str, str],
+    redactor: Redactor = client.NO_SECRETS,
+) -> Verdict:
+    """What speaks against using this plugin so. One that cannot say what it is may not look at the
+    verb either, and do its work with what it is only asked about: it is asked nothing more."""
+    found = await _info(speak, path, env, redactor, DEADLINE_MS["info"])
+    if isinstance(found, Verdict):
+        return Verdict() if found.is_heard else _unchecked(found.why)
+    if (why := unfit(found, kind)) is not None:
+        return Verdict(why=why)
     answer = await validate(speak, path, config, env, redactor)
     if answer.end is End.REFUSED and answer.answered:
-        return f"it refuses its configuration: {answer.error}"
+        return Verdict(why=f"it refuses its configuration: {answer.error}")
     if answer.end in (End.TIMED_OUT, End.NOT_STARTED):
-        return f"its configuration could not be checked: {answer.error}"
-    return None
+        return _unchecked(answer.error)
+    return Verdict()
+
+
+def _unchecked(why: str | None) -> Verdict:
+    return Verdict(why=f"its configuration could not be checked: {why}", is_heard=False)

@@ -107,6 +107,17 @@ def find(short: str, dirs: Iterable[str], *, uid: int | None = None) -> Found | 
     return Missing(short=short, looked_in=tuple(looked_in), refused=tuple(refused))
 
 
+def identity(found: Found | Missing) -> str:
+    """The program as a file, so that another one is told from it; empty where there is none."""
+    if isinstance(found, Missing):
+        return ""
+    try:
+        file = os.stat(found.path)
+    except OSError:
+        return ""  # it went this very moment
+    return f"{file.st_dev} {file.st_ino} {file.st_mtime_ns} {file.st_size} {found.path}"
+
+
 def _bad_name(short: str) -> str | None:
     if not short:
         return "it is empty"

@@ -24,6 +24,7 @@ from dotagent.steps.catalogue import Drivers
 from dotagent.steps.deliver import address_of
 from dotagent.steps.parts import Parts
 from dotagent.steps.secrecy import resolved
+from dotagent.steps.uses import uses_of
 from dotagent.store import adopt, look
 from dotagent.store.adopt import AgentRows, FileRow, Found, ScheduleRow
 from dotagent.store.reading import Reader
@@ -219,16 +220,8 @@ def _bad(
     candidate: Candidate | None = None,
 ) -> Sight:
     """A file that may not even be read."""
-    nowhere = Candidate(
-        path=path,
-        root=root,
-        dir=os.path.dirname(path),
-        mtime_ns=0,
-        ctime_ns=0,
-        size=0,
-        inode=0,
-        dev=0,
-    )
+    nothing = dict.fromkeys(("mtime_ns", "ctime_ns", "size", "inode", "dev"), 0)
+    nowhere = Candidate(path=path, root=root, dir=os.path.dirname(path), **nothing)
     row = _row(candidate or nowhere, "", agent, problems, fatal=True)
     return Sight(row=row, problems=problems)
 
@@ -349,6 +342,7 @@ def agent_rows(parts: Parts, manifest: Manifest, path: str, sha256: str) -> Agen
         inherits=manifest.agent.inherit_notifiers,
         schedules=schedule_rows(manifest),
         routes=route_rows(parts, targets),
+        plugins={use.path: use.name for use in uses_of(manifest)},
     )
 
 

@@ -15,7 +15,7 @@ from dotagent.core import events
 from dotagent.core.ending import Ending
 from dotagent.core.legacy import NOTHING, Left
 from dotagent.core.model import Event, Kind, WindowState
-from dotagent.store import inherit, outages, overdue, pauses, record, windows
+from dotagent.store import inherit, outages, overdue, pauses, plugin_uses, record, windows
 from dotagent.store.actor import Actor
 from dotagent.store.database import Tx
 from dotagent.store.routing import RouteRow, set_routes
@@ -67,6 +67,8 @@ class AgentRows:
     inherits: bool
     schedules: Sequence[ScheduleRow]
     routes: Sequence[RouteRow]
+    plugins: Mapping[str, str] = field(default_factory=dict)
+    """Which plugin is used in which place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +102,7 @@ def adopt(tx: Tx, actor: Actor, now: int, found: Found) -> set[str]:
         _schedules(tx, now, agent)
         set_routes(tx, now, agent.name, agent.routes)
         inherit.inherit(tx, actor, now, found.left, agent)
+        plugin_uses.set_uses(tx, agent.name, agent.plugins)
         touched |= windows.close_used_up(tx, actor, now, agent.name)
     _remove_missing(tx, now)
     news = _news(now, found.wrong, [] if first else phantoms, drifted)
@@ -359,6 +362,7 @@ def _remove_missing(tx: Tx, now: int) -> None:
         " (SELECT agent FROM manifests WHERE agent IS NOT NULL)"
     ):
         tx.run("UPDATE agents SET gone_at = ? WHERE name = ?", now, row["name"])
+        plugin_uses.set_uses(tx, row["name"], {})
         for schedule in tx.all(
             "SELECT id FROM schedules WHERE agent = ? AND gone_at IS NULL", row["name"]
         ):

@@ -109,6 +109,15 @@ FROM (
 ORDER BY path
 """
 
+# What plugins said of the settings that they are given: warnings, for the agent runs.
+PLUGINS = """
+SELECT u.agent, g.path, u.place, u.plugin, u.fault AS why
+FROM plugin_uses u INDEXED BY plugin_uses_open
+JOIN agents g ON g.name = u.agent AND g.gone_at IS NULL AND g.enabled
+WHERE u.fault != ''
+ORDER BY u.agent, u.place
+"""
+
 TROUBLES = """
 SELECT CASE name WHEN 'config_problem' THEN 'config.toml'
                  WHEN 'secrets_problem' THEN 'secrets'
@@ -141,6 +150,7 @@ LISTS = {
     "other_runs": OTHER_RUNS,
     "channels": CHANNELS,
     "manifests": MANIFESTS,
+    "plugins": PLUGINS,
     "troubles": TROUBLES,
 }
 

@@ -71,6 +71,22 @@ CREATE TABLE agents (
   gone_at       INTEGER
 );
 
+-- Where manifests use plugins, and what these said of it (contract §10, validate): a restart asks
+-- nothing again. fault: a warning for people, redacted; the agent runs all the same.
+CREATE TABLE plugin_uses (
+  agent    TEXT NOT NULL,
+  place    TEXT NOT NULL,              -- its key path in the manifest
+  plugin   TEXT NOT NULL,
+  due      INTEGER NOT NULL DEFAULT 1, -- the manifest or the program is new: to be asked
+  program  TEXT NOT NULL DEFAULT '',   -- the file that was found, with its stat; '': none
+  question TEXT NOT NULL DEFAULT '',   -- HMAC of program and configuration; '': no answer to keep
+  fault    TEXT NOT NULL DEFAULT '',
+  PRIMARY KEY (agent, place)
+) WITHOUT ROWID;
+CREATE INDEX plugin_uses_open ON plugin_uses (agent) WHERE due = 1 OR fault != '';
+CREATE INDEX plugin_uses_question ON plugin_uses (question);
+CREATE INDEX plugin_uses_program ON plugin_uses (plugin, program, due);
+
 CREATE TABLE schedules (
   agent            TEXT NOT NULL,
   id               TEXT NOT NULL,
