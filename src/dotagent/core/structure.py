@@ -224,6 +224,7 @@ def _unknown(
             _unknown(entry, inner, child(below, at), findings, ())
 
 
+@cache
 def _record_in(kind: Any) -> type[Any] | None:
     if isinstance(kind, type) and is_dataclass(kind):
         return kind

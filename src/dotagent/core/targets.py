@@ -6,7 +6,6 @@ itself, its fingerprint names the destination without saying where it is (rules 
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import json
 from collections import Counter
@@ -127,6 +126,9 @@ def _of_hooks(
 def fingerprint(home_key: bytes, driver: str, address: Mapping[str, Any]) -> str:
     """HMAC-SHA-256 under the home's own key of driver and resolved address: equal where the
     destination is the same, and useless to whoever reads the database."""
-    text = json.dumps([driver, dict(address)], sort_keys=True, ensure_ascii=False, default=str)
+    text = _SPELLED.encode([driver, dict(address)])
     data = text.encode("utf-8", "surrogatepass")  # an environment variable may be no text
-    return hmac.new(home_key, data, hashlib.sha256).hexdigest()[:32]
+    return hmac.digest(home_key, data, "sha256").hex()[:32]
+
+
+_SPELLED = json.JSONEncoder(sort_keys=True, ensure_ascii=False, default=str)

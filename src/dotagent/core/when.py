@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
@@ -198,6 +198,7 @@ class _Field:
     text: str
 
 
+@lru_cache(maxsize=256)  # thousands of agents share a few expressions
 def parse_cron(text: str) -> str | CronProblem:
     """The canonical five-field expression of ``text``: ``minute hour day month weekday``.
 
@@ -212,6 +213,7 @@ def parse_cron(text: str) -> str | CronProblem:
         return wrong.problem
 
 
+@lru_cache(maxsize=256)
 def never_fires(expression: str) -> bool:
     """Whether no date ever fits a canonical expression, as in ``0 0 30 2 *``."""
     _, _, days, months, weekdays = _fields(expression)

@@ -22,6 +22,8 @@ from dotagent.system.segments import SEAL_BYTES
 BATCH = 1_000
 """Rows written under one sync."""
 RETRY_MS = 30_000
+GATHER_MS = 50
+"""So long more rows may join one sync: each sync also holds up the database's own commits."""
 
 
 class Recorder:
@@ -69,6 +71,7 @@ class Recorder:
         """Append what is new, for ever; what could not be written is tried again."""
         while True:
             await self._news.wait()
+            await self._clock.sleep_until(self._clock.now() + GATHER_MS)
             self._news.clear()
             done = await self.flush()
             if self.broken is not None:

@@ -17,8 +17,9 @@ from dotagent.core.manifest import Manifest, read_manifest
 from dotagent.system import goodcopy
 from dotagent.system.paths import Paths
 
-KEPT = 256
-"""Parsed manifests kept in memory; ten thousand agents must not stay there all at once."""
+KEPT = 2_048
+"""Parsed manifests kept in memory, 2 to 10 kB each; ten thousand agents must not stay there all at
+once."""
 
 Drivers = Callable[[], Mapping[str, type | None]]
 
