@@ -7,7 +7,8 @@ import threading
 
 import pytest
 
-from dotagent.system.threads import Threads
+from dotagent.system.threads import IDLE, Threads
+from tests.support.patience import until
 
 
 def test_a_hundred_that_hang_hold_up_nobody() -> None:
@@ -46,3 +47,30 @@ def test_a_result_stays() -> None:
 
     assert 7 == done.result(5)
     assert not done.cancel()
+
+
+def test_a_thread_works_again() -> None:
+    """One call after the other is made by one thread; a result holds up no later call."""
+    threads, seen = Threads(), set()
+
+    async def play() -> None:
+        asyncio.get_running_loop().set_default_executor(threads)
+        for _ in range(20):
+            seen.add(await asyncio.to_thread(threading.get_ident))
+
+    asyncio.run(play())
+
+    assert len(seen) <= 2  # one may still be about to wait when the next call comes
+
+
+def test_few_threads_stay() -> None:
+    """After many calls at once, only a few threads wait for more."""
+    threads, release = Threads(), threading.Event()
+    before = set(threading.enumerate())
+    many = [threads.submit(release.wait, 60) for _ in range(50)]
+    release.set()
+    for each in many:
+        each.result(5)
+
+    # They look without a lock: a few more than wanted may stay.
+    until(lambda: len(set(threading.enumerate()) - before) <= 2 * IDLE, what="the others to end")

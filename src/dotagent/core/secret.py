@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
@@ -137,18 +138,24 @@ def named_as_secret(values: Mapping[str, Any]) -> Iterator[str]:
     """The texts, at any depth, whose names say that they are secret: ``api_key``, ``TOKEN``. A path
     or a short word under such a name is none."""
     for name, value in values.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, str):
+            if _is_secret(name, value):
+                yield value
+        elif isinstance(value, Mapping):
             yield from named_as_secret(value)
         elif isinstance(value, list | tuple):
             for each in value:
                 yield from named_as_secret({name: each})
-        elif _is_secret(name, value):
-            yield value
 
 
-def _is_secret(name: str, value: Any) -> bool:
-    if not isinstance(value, str) or len(value) < _SHORTEST_PART or value.startswith(("/", "~")):
+def _is_secret(name: str, value: str) -> bool:
+    if len(value) < _SHORTEST_PART or value.startswith(("/", "~")):
         return False
+    return _is_telling_name(name)
+
+
+@lru_cache(maxsize=1_024)  # the same environment is looked at for every message
+def _is_telling_name(name: str) -> bool:
     return _TELLING.search(name) is not None
 
 

@@ -45,7 +45,7 @@ EVENT = Limit(
     source="https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md#size-limits",
 )
 LIMITS = (EVENT,)
-PACE = Pace(parallel=4)
+PACE = Pace(parallel=16)
 FOLDS = False  # a program reads it: one event each
 TARGET = ("url",)
 SECRETS = ("url", "headers", "secret")

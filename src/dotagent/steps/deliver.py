@@ -15,7 +15,7 @@ from dotagent.core import template
 from dotagent.core.errors import DotagentError, StoreCorrupt
 from dotagent.core.manifest import Manifest
 from dotagent.core.model import Message, Outcome, RejectMessage, Retry, Sent, Skipped, Unknown
-from dotagent.core.targets import PLUGIN, Target, fingerprint, of_manifest
+from dotagent.core.targets import PLUGIN, Target, fingerprint
 from dotagent.ports import Parcel
 from dotagent.steps import plugin_call
 from dotagent.steps.catalogue import Catalogue
@@ -205,7 +205,7 @@ def _target(parts: Parts, manifest: Manifest | None, claim: Claim) -> Target | s
     targets: Sequence[Target] = parts.routes
     where = "config.toml"
     if manifest is not None:
-        targets = of_manifest(manifest, parts.home_key, parts.addressed)
+        targets = parts.targets_of(manifest)
         where = f"the manifest of {claim.scope}"
     for target in targets:
         if target.key == claim.notifier:

@@ -17,7 +17,7 @@ from dotagent.core.manifest import Manifest, read_manifest
 from dotagent.core.model import Problem
 from dotagent.core.problems import explain
 from dotagent.core.secret import Unresolved
-from dotagent.core.targets import Target, fingerprint, of_manifest
+from dotagent.core.targets import Target, fingerprint
 from dotagent.core.when import Every, definition
 from dotagent.steps import inherit
 from dotagent.steps.catalogue import Drivers
@@ -332,7 +332,7 @@ def _told(row: FileRow) -> tuple[object, ...]:
 
 def agent_rows(parts: Parts, manifest: Manifest, path: str, sha256: str) -> AgentRows:
     """A good manifest as the store adopts it."""
-    targets = of_manifest(manifest, parts.home_key, parts.addressed)
+    targets = parts.targets_of(manifest)
     return AgentRows(
         name=manifest.agent.name,
         path=path,

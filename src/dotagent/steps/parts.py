@@ -6,12 +6,14 @@ secrets, configuration) by making a new record.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from dotagent.core.errors import StoreBusy, StoreFull
-from dotagent.core.targets import Target
+from dotagent.core.manifest import Manifest
+from dotagent.core.targets import Addressed, Target, of_manifest
 from dotagent.drivers.kit.driver import Driver
 from dotagent.ports import Clock, Pace, Ping, Sender, Spawner, Speak
 from dotagent.steps.vault import Vault
@@ -20,6 +22,7 @@ from dotagent.store.database import Op, Reader, Store, T
 from dotagent.system.home import give_up_reserve
 from dotagent.system.paths import Paths
 
+TARGETS_KEPT = 256
 PLUGIN_PACE = Pace(burst=1, every_ms=0, parallel=4)
 
 
@@ -37,6 +40,24 @@ class Trouble:
     """Nobody waits any more: what cannot be settled now is left to the next holder."""
     why: str = ""
     on_change: Callable[[], None] = lambda: None
+
+
+class Targets:
+    """The targets of the manifests that were asked for last: every message needs them, and finding
+    them takes a keyed hash for each."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[int, tuple[Manifest, Sequence[Target]]] = OrderedDict()
+        """By the manifest's identity; it is held, so that no other one takes that."""
+
+    def of(self, manifest: Manifest, home_key: bytes, addressed: Addressed) -> Sequence[Target]:
+        key = id(manifest)
+        if key not in self._kept:
+            self._kept[key] = manifest, tuple(of_manifest(manifest, home_key, addressed))
+            if len(self._kept) > TARGETS_KEPT:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(key)
+        return self._kept[key][1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +89,7 @@ class Parts:
     routes: tuple[Target, ...] = ()
     """The global notifiers of config.toml."""
     trouble: Trouble = field(default_factory=Trouble)
+    targets: Targets = field(default_factory=Targets)
 
     def lookup(self, name: str) -> str | None:
         """A ``${NAME}``: the secrets store, then the environment (product §5)."""
@@ -80,6 +102,10 @@ class Parts:
             return ("name", "config")
         loaded = self.driver(driver)
         return loaded.target if loaded is not None else ()
+
+    def targets_of(self, manifest: Manifest) -> Sequence[Target]:
+        """Whom a manifest wants told."""
+        return self.targets.of(manifest, self.home_key, self.addressed)
 
     def pace(self, driver: str) -> Pace:
         loaded = None if driver == "plugin" else self.driver(driver)

@@ -20,7 +20,7 @@ from dotagent.core.secret import (
     references,
     resolve,
 )
-from dotagent.core.targets import PLUGIN, Target, of_manifest
+from dotagent.core.targets import PLUGIN, Target
 from dotagent.steps.catalogue import Catalogue
 from dotagent.steps.parts import Parts
 from dotagent.store import look
@@ -58,7 +58,7 @@ def secret_values(parts: Parts, manifest: Manifest | None = None) -> list[str]:
         values += named_as_secret(manifest.env.extra)
         for hook in manifest.preflight:
             values += _of_plugin(parts, {"config": hook.config})
-        for target in of_manifest(manifest, parts.home_key, parts.addressed):
+        for target in parts.targets_of(manifest):
             values += _of_target(parts, target)
     for target in parts.routes:
         values += _of_target(parts, target)
@@ -91,23 +91,24 @@ def _of_plugin(parts: Parts, settings: Mapping[str, Any]) -> list[str]:
 
 def _named(parts: Parts, value: Any) -> list[str]:
     """The values of all ``${NAME}`` in it, but for what is no secret in any environment."""
+    if isinstance(value, str):
+        return [parts.lookup(name) or "" for name in references(value) if not is_base(name)]
     if isinstance(value, Mapping):
         return [found for each in value.values() for found in _named(parts, each)]
     if isinstance(value, list | tuple):
         return [found for each in value for found in _named(parts, each)]
-    names = references(value) if isinstance(value, str) else ()
-    return [parts.lookup(name) or "" for name in names if not is_base(name)]
+    return []
 
 
 def _texts(parts: Parts, value: Any) -> list[str]:
     """Every text in it, resolved."""
+    if isinstance(value, str):
+        try:
+            return [resolve(value, parts.lookup)]
+        except Unresolved:
+            return []  # nothing was resolved, so nothing can leak
     if isinstance(value, Mapping):
         return [found for each in value.values() for found in _texts(parts, each)]
     if isinstance(value, list | tuple):
         return [found for each in value for found in _texts(parts, each)]
-    if not isinstance(value, str):
-        return []
-    try:
-        return [resolve(value, parts.lookup)]
-    except Unresolved:
-        return []  # nothing was resolved, so nothing can leak
+    return []

@@ -48,14 +48,14 @@ def after(
     actor: Actor,
     now: int,
     row: Row,
-    fingerprint: str,
+    destination: Row,
     verdict: Settle,
     tried_at: int,
     lost: Sequence[Row],
 ) -> set[str]:
     """Move the destination; announce what must be. ``tried_at``: when the try began; ``lost``: what
     died of it. Returns destinations with something to send."""
-    destination = known(tx, row, fingerprint)
+    fingerprint: str = destination["fingerprint"]
     _move(tx, now, fingerprint, verdict)
     touched: set[str] = set()
     unsupported = verdict.park is not None and verdict.row == "rejected"
@@ -98,20 +98,20 @@ def _move(tx: Tx, now: int, fingerprint: str, verdict: Settle) -> None:
 
 def _recover(tx: Tx, now: int, fingerprint: str, *, sent: bool) -> None:
     # What the service itself asked for still holds: this send may have begun before it said so.
+    over = _EPISODE_OVER if sent else ""
     tx.run(
         "UPDATE destinations SET back_at = CASE WHEN failures > 0 THEN ?1 ELSE back_at END,"
         " failures = 0, down_until = CASE WHEN told_until > ?1 THEN told_until ELSE 0 END"
-        " WHERE fingerprint = ?2",
+        f"{over} WHERE fingerprint = ?2",
         now,
         fingerprint,
     )
-    if sent:
-        tx.run(
-            "UPDATE destinations SET parked_at = NULL, parked_why = NULL, unsupported = 0,"
-            " episode_at = NULL, dead = 0, sent_at = ? WHERE fingerprint = ?",
-            now,
-            fingerprint,
-        )
+
+
+_EPISODE_OVER = (
+    ", parked_at = NULL, parked_why = NULL, unsupported = 0, episode_at = NULL, dead = 0,"
+    " sent_at = ?1"
+)
 
 
 def park(tx: Tx, actor: Actor, now: int, destination: Row, why: str) -> set[str]:

@@ -33,18 +33,15 @@ def fill(
     tx: Tx, now: int, delivery_id: int, number: int, outcome: Outcome, fingerprint: str
 ) -> int:
     """What the try brought; when it began."""
-    tx.run(
+    began_at: int = tx.value(
         "UPDATE sends SET ended_at = ?, outcome = ?, why = ?, fingerprint = ?"
-        " WHERE delivery_id = ? AND number = ?",
+        " WHERE delivery_id = ? AND number = ? RETURNING started_at",
         now,
         outcome_word(outcome),
         getattr(outcome, "why", None) or getattr(outcome, "receipt", None),
         fingerprint,
         delivery_id,
         number,
-    )
-    began_at: int = tx.value(
-        "SELECT started_at FROM sends WHERE delivery_id = ? AND number = ?", delivery_id, number
     )
     return began_at
 

@@ -47,11 +47,12 @@ def settle(
         return []
     lead = rows[0]
     began_at = _record(tx, actor, now, claimed, lead, outcome, fingerprint, plugin, purpose)
+    destination = channels.known(tx, lead, fingerprint)
     judge = partial(
         after_send,
         outcome,
         tried_at=began_at,
-        failures=channels.failures_before(channels.known(tx, lead, fingerprint), now),
+        failures=channels.failures_before(destination, now),
         plain=claimed.plain or plugin is not None,  # which has no plainer rendering to try
         u=u,
     )
@@ -64,7 +65,7 @@ def settle(
         touched |= channels.removed(tx, actor, now, row, gone) if gone is not None else set()
     if not unmade:
         of_lead = judge(expires_at=lead["expires_at"])
-        touched |= channels.after(tx, actor, now, lead, fingerprint, of_lead, began_at, lost)
+        touched |= channels.after(tx, actor, now, lead, destination, of_lead, began_at, lost)
     return outbox.claim(tx, actor, now, room, touched)
 
 
