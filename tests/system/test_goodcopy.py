@@ -50,3 +50,18 @@ def test_an_unreadable_copy_is_an_error_not_an_absent_one(tmp_path: Path) -> Non
     """To run without the copy that exists would be silent; so it is said."""
     with pytest.raises(HomeError, match=r"the last good copy .* cannot be read: Is a directory"):
         goodcopy.read(str(tmp_path))
+
+
+def test_many_are_kept_together(tmp_path: Path) -> None:
+    """Each as if it were alone: what is new, what is changed, and what is there already. One that
+    cannot be kept, for a folder is in its place, costs the others nothing and leaves nothing."""
+    goodcopy.write(str(tmp_path / "changed.toml"), b"old")
+    goodcopy.write(str(tmp_path / "same.toml"), b"same")
+    (tmp_path / "broken.toml" / "inside").mkdir(parents=True)
+    copies = {"new.toml": b"new", "changed.toml": b"young", "same.toml": b"same"}
+    kept = goodcopy.write_many(str(tmp_path), {**copies, "broken.toml": b"x"})
+
+    assert set(copies) == kept
+    assert copies == {name: goodcopy.read(str(tmp_path / name)) for name in copies}
+    assert (b"young", b"old") == goodcopy.both(str(tmp_path / "changed.toml"))
+    assert {*copies, "broken.toml", "changed.toml.before"} == set(os.listdir(tmp_path))

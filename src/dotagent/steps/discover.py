@@ -108,18 +108,25 @@ def _look_and_keep(
         known = set(look.agent_names(reader))
     finally:
         reader.close()
-    agents, new = [], []
-    for sight in seen.adopting:
-        assert sight.data is not None
-        assert sight.manifest is not None
-        try:
-            goodcopy.write(parts.paths.good_manifest(sight.manifest.agent.name), sight.data)
-        except OSError:
-            continue  # a full disk: what ran goes on, and this is looked at again
-        agents.append(agent_rows(parts, sight.manifest, sight.row.path, sight.row.sha256))
-        new += [sight.manifest] if sight.manifest.agent.name not in known else []
+    kept = _keep(parts, seen.adopting)
+    agents = [agent_rows(parts, each, sight.row.path, sight.row.sha256) for sight, each in kept]
+    new = [each for _, each in kept if each.agent.name not in known]
     names = [sight.row.agent for sight in seen.sights if sight.row.agent is not None]
     return seen, agents, inherit.left(parts, new, roots, names)
+
+
+def _keep(parts: Parts, adopting: Sequence[Sight]) -> list[tuple[Sight, Manifest]]:
+    """Those that have a good copy now. On a full disk some may have none: what ran goes on, and
+    they are looked at again."""
+    found, data = [], {}
+    for sight in adopting:
+        assert sight.data is not None
+        assert sight.manifest is not None
+        name = os.path.basename(parts.paths.good_manifest(sight.manifest.agent.name))
+        found.append((name, sight, sight.manifest))
+        data[name] = sight.data
+    kept = goodcopy.write_many(parts.paths.manifests, data)
+    return [(sight, manifest) for name, sight, manifest in found if name in kept]
 
 
 def survey(reader: Reader, drivers: Drivers, roots: Sequence[str], now: int | None) -> Survey:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 
 TEMPORARY = ".tmp-"
 FILE_MODE = 0o600
@@ -22,16 +23,59 @@ def write_atomic(path: str, data: bytes, *, durable: bool, mode: int = FILE_MODE
     Raises OSError, and then nothing has changed.
     """
     folder = os.path.dirname(path) or "."
-    temporary = os.path.join(folder, f"{TEMPORARY}{os.getpid()}-{os.urandom(8).hex()}")
+    temporary = _temporary(folder)
     try:
         _write_new(temporary, data, durable, mode)
         os.rename(temporary, path)
     except OSError:
-        with suppress(FileNotFoundError):
-            os.unlink(temporary)
+        remove_if_there(temporary)
         raise
     if durable:
         sync_folder(folder)
+
+
+def write_many(folder: str, files: Mapping[str, bytes]) -> set[str]:
+    """Replace these files of ``folder``, by name, each in one step; the names of those that have
+    survived a power cut on return, the others are as they were. All are written before the first
+    is synced: the file system then puts them on disk together. Raises OSError where nothing can be
+    made sure of."""
+    written: dict[str, str] = {}
+    for name, data in files.items():
+        temporary = _temporary(folder)
+        with _dropping(temporary):
+            _write_new(temporary, data, durable=False, mode=FILE_MODE)
+            written[name] = temporary
+    kept = set()
+    for name, temporary in written.items():
+        with _dropping(temporary):
+            _sync(temporary)
+            os.rename(temporary, os.path.join(folder, name))
+            kept.add(name)
+    if kept:
+        sync_folder(folder)
+    return kept
+
+
+@contextmanager
+def _dropping(temporary: str) -> Iterator[None]:
+    """What cannot be written, as on a full disk, leaves nothing behind."""
+    try:
+        yield
+    except OSError:
+        with suppress(OSError):
+            remove_if_there(temporary)
+
+
+def _temporary(folder: str) -> str:
+    return os.path.join(folder, f"{TEMPORARY}{os.getpid()}-{os.urandom(8).hex()}")
+
+
+def _sync(path: str) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def sync_folder(folder: str) -> None:

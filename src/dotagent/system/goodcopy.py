@@ -8,7 +8,7 @@ one before it stays until there is a third, for whoever was told of it and has n
 from __future__ import annotations
 
 import os
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from contextlib import suppress
 
 from dotagent.core.errors import HomeError
@@ -23,10 +23,32 @@ def write(path: str, data: bytes) -> None:
     copy then still stands."""
     if files.read_if_there(path) == data:
         return
+    _keep_before(path)
+    files.write_atomic(path, data, durable=True)
+
+
+def write_many(folder: str, copies: Mapping[str, bytes]) -> set[str]:
+    """Keep each of ``copies``, by its name in ``folder``, as ``write`` does; the names of those
+    that are kept."""
+    kept = set()
+    changed = {}
+    for name, data in copies.items():
+        path = os.path.join(folder, name)
+        with suppress(OSError):
+            if files.read_if_there(path) == data:
+                kept.add(name)
+            else:
+                _keep_before(path)
+                changed[name] = data
+    with suppress(OSError):
+        kept |= files.write_many(folder, changed)
+    return kept
+
+
+def _keep_before(path: str) -> None:
     with suppress(OSError):  # a file system without hard links keeps one copy only
         files.remove_if_there(path + BEFORE)
         os.link(path, path + BEFORE)
-    files.write_atomic(path, data, durable=True)
 
 
 def read(path: str) -> bytes | None:
