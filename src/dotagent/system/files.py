@@ -10,11 +10,13 @@ import errno
 import os
 import stat
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 
 TEMPORARY = ".tmp-"
 FILE_MODE = 0o600
 FOLDER_MODE = 0o700
+SYNCED_AT_ONCE = 16
 
 
 def write_atomic(path: str, data: bytes, *, durable: bool, mode: int = FILE_MODE) -> None:
@@ -36,21 +38,25 @@ def write_atomic(path: str, data: bytes, *, durable: bool, mode: int = FILE_MODE
 
 def write_many(folder: str, files: Mapping[str, bytes]) -> set[str]:
     """Replace these files of ``folder``, by name, each in one step; the names of those that have
-    survived a power cut on return, the others are as they were. All are written before the first
-    is synced: the file system then puts them on disk together. Raises OSError where nothing can be
-    made sure of."""
+    survived a power cut on return, the others are as they were. Several are synced at a time: the
+    file system then puts them on disk together. Raises OSError where nothing can be made sure
+    of."""
     written: dict[str, str] = {}
     for name, data in files.items():
         temporary = _temporary(folder)
         with _dropping(temporary):
             _write_new(temporary, data, durable=False, mode=FILE_MODE)
             written[name] = temporary
+    with ThreadPoolExecutor(SYNCED_AT_ONCE, "dotagent-sync") as pool:
+        synced = [*pool.map(_is_synced, written.values())]
     kept = set()
-    for name, temporary in written.items():
+    for (name, temporary), on_disk in zip(written.items(), synced, strict=True):
         with _dropping(temporary):
-            _sync(temporary)
-            os.rename(temporary, os.path.join(folder, name))
-            kept.add(name)
+            if on_disk:
+                os.rename(temporary, os.path.join(folder, name))
+                kept.add(name)
+            else:
+                os.unlink(temporary)
     if kept:
         sync_folder(folder)
     return kept
@@ -70,12 +76,18 @@ def _temporary(folder: str) -> str:
     return os.path.join(folder, f"{TEMPORARY}{os.getpid()}-{os.urandom(8).hex()}")
 
 
-def _sync(path: str) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+def _is_synced(path: str) -> bool:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
     try:
         os.fsync(fd)
+    except OSError:
+        return False
     finally:
         os.close(fd)
+    return True
 
 
 def sync_folder(folder: str) -> None:
