@@ -58,10 +58,11 @@ def test_many_are_kept_together(tmp_path: Path) -> None:
     goodcopy.write(str(tmp_path / "changed.toml"), b"old")
     goodcopy.write(str(tmp_path / "same.toml"), b"same")
     (tmp_path / "broken.toml" / "inside").mkdir(parents=True)
-    copies = {"new.toml": b"new", "changed.toml": b"young", "same.toml": b"same"}
-    kept = goodcopy.write_many(str(tmp_path), {**copies, "broken.toml": b"x"})
+    texts = {"new.toml": b"new", "changed.toml": b"young", "same.toml": b"same"}
+    copies = {str(tmp_path / name): data for name, data in texts.items()}
+    kept = goodcopy.write_many({**copies, str(tmp_path / "broken.toml"): b"x"})
 
     assert set(copies) == kept
-    assert copies == {name: goodcopy.read(str(tmp_path / name)) for name in copies}
+    assert copies == {path: goodcopy.read(path) for path in copies}
     assert (b"young", b"old") == goodcopy.both(str(tmp_path / "changed.toml"))
-    assert {*copies, "broken.toml", "changed.toml.before"} == set(os.listdir(tmp_path))
+    assert {*texts, "broken.toml", "changed.toml.before"} == set(os.listdir(tmp_path))

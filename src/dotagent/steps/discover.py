@@ -116,17 +116,11 @@ def _look_and_keep(
 
 
 def _keep(parts: Parts, adopting: Sequence[Sight]) -> list[tuple[Sight, Manifest]]:
-    """Those that have a good copy now. On a full disk some may have none: what ran goes on, and
-    they are looked at again."""
-    found, data = [], {}
-    for sight in adopting:
-        assert sight.data is not None
-        assert sight.manifest is not None
-        name = os.path.basename(parts.paths.good_manifest(sight.manifest.agent.name))
-        found.append((name, sight, sight.manifest))
-        data[name] = sight.data
-    kept = goodcopy.write_many(parts.paths.manifests, data)
-    return [(sight, manifest) for name, sight, manifest in found if name in kept]
+    """Those that have a good copy now. On a full disk some have none, and are looked at again."""
+    good = {parts.paths.good_manifest(sight.row.agent or ""): sight for sight in adopting}
+    kept = goodcopy.write_many({path: sight.data or b"" for path, sight in good.items()})
+    sights = [sight for path, sight in good.items() if path in kept]
+    return [(sight, sight.manifest) for sight in sights if sight.manifest is not None]
 
 
 def survey(reader: Reader, drivers: Drivers, roots: Sequence[str], now: int | None) -> Survey:

@@ -42,8 +42,7 @@ def settle(
 ) -> list[Claim]:
     """Record what a send brought; what may go next. ``fingerprint``: of the address used; ``gone``:
     the notifier is no longer there; ``unmade``: several could not be made one, nothing was sent."""
-    rows = _rows(tx, claimed)
-    if not rows:
+    if not (rows := _rows(tx, claimed)):
         return []
     lead = rows[0]
     began_at = _record(tx, actor, now, claimed, lead, outcome, fingerprint, plugin, purpose)
@@ -64,8 +63,8 @@ def settle(
         lost += [row] if own.row in DEAD and not apart else []
         touched |= channels.removed(tx, actor, now, row, gone) if gone is not None else set()
     if not unmade:
-        of_lead = judge(expires_at=lead["expires_at"])
-        touched |= channels.after(tx, actor, now, lead, destination, of_lead, began_at, lost)
+        verdict = judge(expires_at=lead["expires_at"])
+        touched |= channels.after(tx, actor, now, lead, destination, verdict, began_at, lost)
     return outbox.claim(tx, actor, now, room, touched)
 
 

@@ -36,28 +36,27 @@ def write_atomic(path: str, data: bytes, *, durable: bool, mode: int = FILE_MODE
         sync_folder(folder)
 
 
-def write_many(folder: str, files: Mapping[str, bytes]) -> set[str]:
-    """Replace these files of ``folder``, by name, each in one step; the names of those that have
-    survived a power cut on return, the others are as they were. Several are synced at a time: the
-    file system then puts them on disk together. Raises OSError where nothing can be made sure
-    of."""
+def write_many(files: Mapping[str, bytes]) -> set[str]:
+    """Replace these files, by path, each in one step; the paths of those that have survived a power
+    cut on return, the others are as they were. Several are synced at a time: the file system then
+    puts them on disk together. Raises OSError where nothing can be made sure of."""
     written: dict[str, str] = {}
-    for name, data in files.items():
-        temporary = _temporary(folder)
+    for path, data in files.items():
+        temporary = _temporary(os.path.dirname(path))
         with _dropping(temporary):
             _write_new(temporary, data, durable=False, mode=FILE_MODE)
-            written[name] = temporary
+            written[path] = temporary
     with ThreadPoolExecutor(SYNCED_AT_ONCE, "dotagent-sync") as pool:
         synced = [*pool.map(_is_synced, written.values())]
     kept = set()
-    for (name, temporary), on_disk in zip(written.items(), synced, strict=True):
+    for (path, temporary), on_disk in zip(written.items(), synced, strict=True):
         with _dropping(temporary):
             if on_disk:
-                os.rename(temporary, os.path.join(folder, name))
-                kept.add(name)
+                os.rename(temporary, path)
+                kept.add(path)
             else:
                 os.unlink(temporary)
-    if kept:
+    for folder in {os.path.dirname(path) for path in kept}:
         sync_folder(folder)
     return kept
 

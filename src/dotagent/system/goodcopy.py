@@ -27,21 +27,19 @@ def write(path: str, data: bytes) -> None:
     files.write_atomic(path, data, durable=True)
 
 
-def write_many(folder: str, copies: Mapping[str, bytes]) -> set[str]:
-    """Keep each of ``copies``, by its name in ``folder``, as ``write`` does; the names of those
-    that are kept."""
+def write_many(copies: Mapping[str, bytes]) -> set[str]:
+    """Keep each of ``copies``, by its path, as ``write`` does; the paths of those that are kept."""
     kept = set()
     changed = {}
-    for name, data in copies.items():
-        path = os.path.join(folder, name)
+    for path, data in copies.items():
         with suppress(OSError):
             if files.read_if_there(path) == data:
-                kept.add(name)
+                kept.add(path)
             else:
                 _keep_before(path)
-                changed[name] = data
+                changed[path] = data
     with suppress(OSError):
-        kept |= files.write_many(folder, changed)
+        kept |= files.write_many(changed)
     return kept
 
 
