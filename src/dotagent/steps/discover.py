@@ -119,9 +119,7 @@ def _keep(parts: Parts, adopting: Sequence[Sight]) -> list[tuple[Sight, Manifest
     """Those that have a good copy now. On a full disk some have none, and are looked at again."""
     good = {parts.paths.good_manifest(sight.row.agent or ""): sight for sight in adopting}
     kept = goodcopy.write_many({path: sight.data or b"" for path, sight in good.items()})
-    return [
-        (good[path], each) for path in sorted(kept) if (each := good[path].manifest) is not None
-    ]
+    return [(good[path], m) for path in sorted(kept) if (m := good[path].manifest) is not None]
 
 
 def survey(reader: Reader, drivers: Drivers, roots: Sequence[str], now: int | None) -> Survey:
