@@ -213,7 +213,6 @@ def parse_cron(text: str) -> str | CronProblem:
         return wrong.problem
 
 
-@lru_cache(maxsize=256)
 def never_fires(expression: str) -> bool:
     """Whether no date ever fits a canonical expression, as in ``0 0 30 2 *``."""
     _, _, days, months, weekdays = _fields(expression)

@@ -16,13 +16,13 @@ from dotagent.core.manifest import Manifest
 from dotagent.core.targets import Addressed, Target, of_manifest
 from dotagent.drivers.kit.driver import Driver
 from dotagent.ports import Clock, Pace, Ping, Sender, Spawner, Speak
+from dotagent.steps.catalogue import KEPT
 from dotagent.steps.vault import Vault
 from dotagent.store.actor import Actor
 from dotagent.store.database import Op, Reader, Store, T
 from dotagent.system.home import give_up_reserve
 from dotagent.system.paths import Paths
 
-TARGETS_KEPT = 256
 PLUGIN_PACE = Pace(burst=1, every_ms=0, parallel=4)
 
 
@@ -54,7 +54,7 @@ class Targets:
         key = id(manifest)
         if key not in self._kept:
             self._kept[key] = manifest, tuple(of_manifest(manifest, home_key, addressed))
-            if len(self._kept) > TARGETS_KEPT:
+            if len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(key)
         return self._kept[key][1]
