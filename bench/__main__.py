@@ -1,15 +1,20 @@
-"""``python -m bench [NAME…]``: run the named measurements, or all, and print their tables.
+"""``python -m bench [--write FILE] [NAME…]``: run the named measurements, or all; print one table.
 
-Exit 1 if a floor does not hold, 2 for a name that is none.
+Each part is also shown as soon as it is measured. ``--write`` puts the whole into a file, between
+its two markers. Exit 1 if a floor does not hold, 2 for a name that is none.
 """
 
 from __future__ import annotations
 
+import os
+import platform
 import sys
+import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from bench import delivery, dispatch, flood, growth, idle, startup
-from bench.table import Row, render
+from bench.table import Row, between, render
 
 MEASUREMENTS: dict[str, tuple[str, Callable[[], list[Row]]]] = {
     "startup": (startup.TITLE, startup.measure),
@@ -21,22 +26,38 @@ MEASUREMENTS: dict[str, tuple[str, Callable[[], list[Row]]]] = {
 }
 
 
-def main(names: Sequence[str]) -> int:
-    """Run ``names``, all if there are none, in the order of the table of MEASUREMENTS."""
+def main(words: Sequence[str]) -> int:
+    """Run what ``words`` name, all if there are none, in the order of the table of MEASUREMENTS."""
+    names, file = [*words], None
+    if "--write" in names:
+        at = names.index("--write")
+        file = Path(names[at + 1])
+        del names[at : at + 2]
     unknown = [name for name in names if name not in MEASUREMENTS]
     if unknown:
         known = ", ".join(MEASUREMENTS)
         print(f"There is no measurement {', '.join(unknown)}; there are: {known}", file=sys.stderr)
         return 2
 
-    kept = True
+    parts: list[tuple[str, list[Row]]] = []
     for name, (title, measure) in MEASUREMENTS.items():
         if names and name not in names:
             continue
-        rows = measure()
-        print(render(title, rows))
-        kept = kept and all(row.verdict != "OVER THE FLOOR" for row in rows)
-    return 0 if kept else 1
+        began = time.monotonic()
+        parts.append((title, measure()))
+        print(render([parts[-1]]), file=sys.stderr)
+        print(f"({name}: {time.monotonic() - began:.0f} s)\n", file=sys.stderr)
+    whole = f"{_machine()}\n\n{render(parts)}"
+    print(whole)
+    if file is not None:
+        file.write_text(between(file.read_text(), whole))
+    return 0 if all(row.verdict != "OVER THE FLOOR" for _, rows in parts for row in rows) else 1
+
+
+def _machine() -> str:
+    busy = os.getloadavg()[1]
+    python = platform.python_version()
+    return f"Python {python}, {platform.system()} on {os.cpu_count()} cores, load {busy:.1f}"
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -17,7 +16,7 @@ from pathlib import Path
 from statistics import median
 
 from bench import home
-from bench.table import Row, row
+from bench.table import Row, curve, row
 from dotagent.engine.embedded import Engine
 from dotagent.store.database import Tx
 
@@ -25,6 +24,7 @@ ROUNDS = 5
 WARM_UP = 1
 SIZES = (100, 1_000, 10_000)
 AT_ONCE = 50
+TOGETHER = 1_000
 SINGLES = 5
 """Agents that are due one after the other in a round; their middle is the round's value."""
 FLOOR_MS, GOAL_MS = 10, 4
@@ -32,31 +32,24 @@ AHEAD_MS = 100
 COMMAND = ("date", "+%s%N")
 
 TITLE = f"Dispatch: {ROUNDS} rounds after {WARM_UP} to warm up, later than a bare spawn"
-MANIFEST = """\
-[agent]
-name = "{name}"
-[run]
-command = "date"
-args = ["+%s%N"]
-[[schedules]]
-id = "s"
-cron = "0 3 29 2 *"
-"""
 
 
 def measure() -> list[Row]:
-    """Two rows a size: one that is due alone, and fifty at once."""
-    found: list[Row] = []
-    with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
-        for size in SIZES:
-            found += asyncio.run(_of(Path(scratch) / str(size), size))
-    return found
+    """Two rows a size: one that is due alone, and fifty at once; then a thousand at once."""
+    alone: dict[int, list[float]] = {}
+    crowd: dict[int, list[float]] = {}
+    for size in SIZES:
+        alone[size], crowd[size] = asyncio.run(_of(home.prepared(size), size))
+    together = asyncio.run(_together(home.prepared(TOGETHER)))
+    return [
+        *curve("agents, one is due", alone, floor=FLOOR_MS, goal=GOAL_MS),
+        *curve("agents, a tenth of them, at most 50, due, each", crowd, FLOOR_MS, GOAL_MS),
+        row(f"{TOGETHER:,} agents due together, each", together, floor=FLOOR_MS, goal=GOAL_MS),
+    ]
 
 
-async def _of(folder: Path, size: int) -> list[Row]:
-    names = [f"a{number}" for number in range(size)]
-    home.write(folder, names, [], manifest=MANIFEST)
-    (folder / "config.toml").write_text(f"[daemon]\nmax_running = {2 * AT_ONCE}\n")
+async def _of(folder: Path, size: int) -> tuple[list[float], list[float]]:
+    names = home.names(size)
     alone: list[float] = []
     crowd: list[float] = []
     async with running(folder, size) as engine:
@@ -66,11 +59,14 @@ async def _of(folder: Path, size: int) -> list[Row]:
             if number >= 0:
                 alone.append(one)
                 crowd.append(many)
-    due = {
-        f"{size:,} agents, one is due": alone,
-        f"{size:,} agents, {min(AT_ONCE, size // 10)} due at once, each": crowd,
-    }
-    return [row(name, taken, floor=FLOOR_MS, goal=GOAL_MS) for name, taken in due.items()]
+    return alone, crowd
+
+
+async def _together(folder: Path) -> list[float]:
+    """All agents of a home at once; as many run side by side as the configuration allows."""
+    async with running(folder, TOGETHER) as engine:
+        taken = [await _later(engine, home.names(TOGETHER)) for _ in range(WARM_UP + ROUNDS)]
+    return taken[WARM_UP:]
 
 
 def _next(names: list[str]) -> str:
@@ -135,6 +131,9 @@ async def _began(engine: Engine, names: Sequence[str]) -> float:
 def _bare(count: int) -> float:
     """The same for children that nobody supervises."""
     began = time.time_ns()
-    children = [subprocess.Popen(COMMAND, stdout=subprocess.PIPE) for _ in range(count)]
-    said = [int(child.communicate()[0]) for child in children]
-    return (max(said) - began) / 1e6
+    last = 0
+    for first in range(0, count, home.RUN_AT_ONCE):
+        some = range(first, min(first + home.RUN_AT_ONCE, count))
+        children = [subprocess.Popen(COMMAND, stdout=subprocess.PIPE) for _ in some]
+        last = max(int(child.communicate()[0]) for child in children)
+    return (last - began) / 1e6

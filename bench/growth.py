@@ -4,25 +4,26 @@ what is pending. Each row has a fitted order: the slope in a log-log plot, 1 for
 from __future__ import annotations
 
 import asyncio
-import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Mapping
+from contextlib import closing, suppress
 from datetime import UTC
+from functools import partial
 from pathlib import Path
-from statistics import median
 
 from bench import home
 from bench.peers import receiver
-from bench.table import Row, row
+from bench.table import Curve, Row, curve, row
 from dotagent import app
+from dotagent.engine.embedded import Engine
 from dotagent.engine.recorder import Recorder
-from dotagent.store import record
+from dotagent.store import plan, record
 from dotagent.store.actor import Actor
 from dotagent.store.database import Tx, open_store
 from dotagent.system import auditfile
@@ -32,10 +33,7 @@ ROUNDS = 5
 SIZES = (100, 1_000, 10_000)
 LINES = (1_000, 10_000, 100_000, 1_000_000)
 PENDING = 10_000
-TITLE = f"Growth: {ROUNDS} rounds (one for a million lines), whole operation"
-
-Curve = Mapping[int, Sequence[float]]
-"""Milliseconds of each round, by size."""
+TITLE = f"Growth: {ROUNDS} rounds, whole operation; an order of 1 is linear"
 
 
 def measure(rounds: int = ROUNDS) -> list[Row]:
@@ -43,33 +41,18 @@ def measure(rounds: int = ROUNDS) -> list[Row]:
     found: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
         cold, warm = asyncio.run(_discovery(Path(scratch), rounds))
-        found += curve("read new manifests", cold)
-        found += curve("look again, nothing changed", warm)
+        found += curve("new manifests read", cold)
+        found += curve("manifests looked at again", warm)
+        planned, looked = asyncio.run(
+            _planning({size: home.prepared(size) for size in SIZES}, rounds)
+        )
+        found += curve("agents planned at once", planned)
+        found += curve("agents looked through, none due", looked)
         appended, verified = asyncio.run(_record(Path(scratch), rounds))
-        found += curve("append 1,000 lines to a record of", appended)
-        found += curve("verify a record of", verified)
+        found += curve("lines of record, 1,000 appended", appended)
+        found += curve("lines of record verified", verified)
         found.append(row(f"first message after kill -9, {PENDING:,} pending", _recovery(scratch)))
     return found
-
-
-def curve(name: str, taken: Curve) -> list[Row]:
-    """One row a size, and the order of growth in the last one's name."""
-    rows = []
-    for size, samples in taken.items():
-        said = f"{name} {size:,}"
-        if size == max(taken):
-            said += f" (order {order(taken):.2f})"
-        rows.append(row(said, samples))
-    return rows
-
-
-def order(taken: Curve) -> float:
-    """The exponent of growth: the least-squares slope of log(time) over log(size)."""
-    points = [(math.log(size), math.log(median(samples))) for size, samples in taken.items()]
-    mean_x = sum(x for x, _ in points) / len(points)
-    mean_y = sum(y for _, y in points) / len(points)
-    above = sum((x - mean_x) * (y - mean_y) for x, y in points)
-    return above / sum((x - mean_x) ** 2 for x, _ in points)
 
 
 async def _discovery(scratch: Path, rounds: int) -> tuple[Curve, Curve]:
@@ -86,6 +69,48 @@ async def _discovery(scratch: Path, rounds: int) -> tuple[Curve, Curve]:
                 await engine.reload()
                 warm[size].append((time.perf_counter() - began) * 1_000)
     return cold, warm
+
+
+class _NotKept(Exception):
+    """Undoes a planning, so that the next one finds all as it was."""
+
+
+async def _planning(homes: Mapping[int, Path], rounds: int) -> tuple[Curve, Curve]:
+    planned: dict[int, list[float]] = {size: [] for size in SIZES}
+    looked: dict[int, list[float]] = {size: [] for size in SIZES}
+    for size, folder in homes.items():
+        async with home.held(folder, size) as engine:
+            now = engine.parts.clock.now()
+            await engine.parts.store.write(partial(_plan_all, engine=engine, now=now))
+            for number in range(-1, rounds):
+                due, quiet = await _plan(engine, now, due=True), await _plan(engine, now)
+                if number >= 0:
+                    planned[size].append(due)
+                    looked[size].append(quiet)
+    return planned, looked
+
+
+async def _plan(engine: Engine, now: int, *, due: bool = False) -> float:
+    """Milliseconds until what is due is planned, without the commit; ``due``: all agents are."""
+    taken = 0.0
+
+    def work(tx: Tx) -> None:
+        nonlocal taken
+        if due:
+            tx.run("UPDATE schedules SET next_due_at = ?", now)
+        began = time.perf_counter()
+        _plan_all(tx, engine, now)
+        taken = (time.perf_counter() - began) * 1_000
+        raise _NotKept
+
+    with suppress(_NotKept):
+        await engine.parts.store.write(work)
+    return taken
+
+
+def _plan_all(tx: Tx, engine: Engine, now: int) -> None:
+    while plan.plan_due(tx, engine.parts.actor, now).more:
+        pass
 
 
 async def _record(scratch: Path, rounds: int) -> tuple[Curve, Curve]:
@@ -108,7 +133,7 @@ async def _record(scratch: Path, rounds: int) -> tuple[Curve, Curve]:
 
             for size in LINES:
                 await append(size - there)
-                for _ in range(rounds if size < LINES[-1] else 2):
+                for _ in range(rounds):
                     began = time.perf_counter()
                     await append(1_000)
                     appended[size].append((time.perf_counter() - began) * 1_000)
@@ -126,19 +151,29 @@ def _lines(tx: Tx, actor: Actor, count: int) -> None:
 
 
 def _recovery(scratch: str, rounds: int = ROUNDS) -> list[float]:
-    """A daemon dies with a full outbox; how long until the next one's first message is sent."""
+    """A daemon dies with a full outbox; how long until the next one's first message is sent. Each
+    round begins with a copy of the dead one's home; the last one's messages all arrive."""
     samples = []
-    for number in range(rounds):
-        folder = Path(scratch) / f"recovery-{number}"
-        with receiver() as target:
-            _die_with_full_outbox(folder, target.url)
-            env = {**os.environ, "DOTAGENT_HOME": str(folder), "HOME": str(folder)}
+    folder, full = Path(scratch) / "recovery", Path(scratch) / "full"
+    env = {**os.environ, "DOTAGENT_HOME": str(folder), "HOME": str(folder)}
+    argv = [sys.executable, "-m", "dotagent", "daemon"]
+    with receiver() as target:
+        _die_with_full_outbox(folder, target.url)
+        shutil.copytree(folder, full, ignore=shutil.ignore_patterns("*.bell", "bell"))
+        for number in range(-1, rounds):
+            shutil.rmtree(folder)
+            shutil.copytree(full, folder)
+            target.reset()
             began = time.monotonic_ns()
-            argv = [sys.executable, "-m", "dotagent", "daemon"]
-            with subprocess.Popen(argv, env=env, stderr=subprocess.DEVNULL) as daemon:
-                samples.append((target.nth(1) - began) / 1e6)
-                target.nth(PENDING)
-                daemon.send_signal(signal.SIGTERM)
+            with subprocess.Popen(
+                argv, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            ) as daemon:
+                elapsed = (target.nth(1) - began) / 1e6
+                if number == rounds - 1:
+                    target.nth(PENDING)
+                daemon.send_signal(signal.SIGKILL)
+            if number >= 0:
+                samples.append(elapsed)
     return samples
 
 

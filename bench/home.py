@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 
 from dotagent import app
@@ -33,7 +35,22 @@ driver = "webhook"
 url = "{url}"
 events = ["attempt_failed"]
 """
+QUIET = """\
+[agent]
+name = "{name}"
+[run]
+command = "date"
+args = ["+%s%N"]
+[[schedules]]
+id = "s"
+cron = "0 3 29 2 *"
+"""
+"""An agent that is due in no benchmark by itself, and says when it began."""
 SENDS_AT_ONCE = 256
+RUN_AT_ONCE = 100
+
+_SCRATCH: list[tempfile.TemporaryDirectory[str]] = []
+"""Removed at the end of the process."""
 
 
 def write(
@@ -46,6 +63,27 @@ def write(
         folder = home / "agents" / name
         folder.mkdir(parents=True)
         (folder / "agent.toml").write_text(manifest.replace("{name}", name) + notifiers)
+
+
+@cache
+def prepared(agents: int) -> Path:
+    """A home with so many quiet agents, which has read them all: made once, for each measurement
+    that needs it."""
+    _SCRATCH.append(tempfile.TemporaryDirectory(prefix="bench-"))
+    folder = Path(_SCRATCH[-1].name) / "home"
+    write(folder, names(agents), [], manifest=QUIET)
+    (folder / "config.toml").write_text(f"[daemon]\nmax_running = {RUN_AT_ONCE}\n")
+
+    async def read() -> None:
+        async with held(folder, agents):
+            pass
+
+    asyncio.run(read())
+    return folder
+
+
+def names(agents: int) -> list[str]:
+    return [f"a{number}" for number in range(agents)]
 
 
 def plugin(home: Path, name: str, text: str) -> None:

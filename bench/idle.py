@@ -10,7 +10,6 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -22,15 +21,6 @@ ROUNDS = 5
 ROUND_S = 8.0
 CALM_S = 2.0
 TITLE = f"Idle daemon, {AGENTS:,} agents: {ROUNDS} rounds of {ROUND_S:g} s, once it has settled"
-MANIFEST = """\
-[agent]
-name = "{name}"
-[run]
-command = "true"
-[[schedules]]
-id = "s"
-cron = "0 3 29 2 *"
-"""
 
 
 def measure() -> list[Row]:
@@ -38,24 +28,22 @@ def measure() -> list[Row]:
     woken: list[float] = []
     held: list[float] = []
     written: list[float] = []
-    with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
-        folder = Path(scratch) / "home"
-        home.write(folder, [f"a{number}" for number in range(AGENTS)], [], manifest=MANIFEST)
-        env = {"PATH": os.environ["PATH"], "HOME": scratch, "DOTAGENT_HOME": str(folder)}
-        argv = [sys.executable, "-m", "dotagent", "daemon"]
-        with subprocess.Popen(argv, env=env, stdout=subprocess.PIPE) as daemon:
-            try:
-                assert daemon.stdout is not None
-                daemon.stdout.readline()
-                _calm_down(daemon.pid)
-                for _ in range(ROUNDS):
-                    before = _wakes(daemon.pid), _written(daemon.pid)
-                    time.sleep(ROUND_S)
-                    woken.append((_wakes(daemon.pid) - before[0]) * 60 / ROUND_S)
-                    written.append(_written(daemon.pid) - before[1])
-                    held.append(_memory(daemon.pid))
-            finally:
-                daemon.terminate()
+    folder = home.prepared(AGENTS)
+    env = {"PATH": os.environ["PATH"], "HOME": str(folder), "DOTAGENT_HOME": str(folder)}
+    argv = [sys.executable, "-m", "dotagent", "daemon"]
+    with subprocess.Popen(argv, env=env, stdout=subprocess.PIPE) as daemon:
+        try:
+            assert daemon.stdout is not None
+            daemon.stdout.readline()
+            _calm_down(daemon.pid)
+            for _ in range(ROUNDS):
+                before = _wakes(daemon.pid), _written(daemon.pid)
+                time.sleep(ROUND_S)
+                woken.append((_wakes(daemon.pid) - before[0]) * 60 / ROUND_S)
+                written.append(_written(daemon.pid) - before[1])
+                held.append(_memory(daemon.pid))
+        finally:
+            daemon.terminate()
     return [
         row("wake-ups a minute", woken, unit="", floor=2, goal=2),
         row("memory", held, unit="MB", floor=60, goal=45),

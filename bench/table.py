@@ -6,9 +6,15 @@ round down slows both sides of it. "Floor" is what must hold, "goal" what we are
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median, quantiles
+
+Curve = Mapping[int, Sequence[float]]
+"""What was measured in each round, by size."""
+WORST_ORDER, LINEAR = 1.2, 1.1
+"""Of growth: beyond linear by more than what a measurement is off is a defect."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,30 +69,70 @@ def row(
     )
 
 
-def render(title: str, rows: Sequence[Row]) -> str:
-    """The table as text, columns aligned, the names to the left and the numbers to the right."""
+def curve(
+    name: str, taken: Curve, floor: float | None = None, goal: float | None = None
+) -> list[Row]:
+    """One row a size, and one for the order of growth."""
+    rows = [
+        row(f"{size:,} {name}", samples, floor=floor, goal=goal) for size, samples in taken.items()
+    ]
+    orders = [order(taken)] * 2
+    rows.append(row(f"{name}: order", orders, unit="", floor=WORST_ORDER, goal=LINEAR))
+    return rows
+
+
+def order(taken: Curve) -> float:
+    """The exponent of growth, 1 for linear: the least-squares slope of log(time) over log(size).
+    What takes no measurable time counts as a microsecond."""
+    points = [
+        (math.log(size), math.log(max(median(samples), 0.001))) for size, samples in taken.items()
+    ]
+    mean_x = sum(x for x, _ in points) / len(points)
+    mean_y = sum(y for _, y in points) / len(points)
+    above = sum((x - mean_x) * (y - mean_y) for x, y in points)
+    return above / sum((x - mean_x) ** 2 for x, _ in points)
+
+
+def render(parts: Sequence[tuple[str, Sequence[Row]]]) -> str:
+    """Titles and their rows as one table: columns aligned, names to the left, numbers to the
+    right."""
     header = ["", "median", "quartiles", "ratio", "floor", "goal", ""]
-    body = [
-        [
-            row.name,
-            f"{_ms(row.median_ms)} {row.unit}".rstrip(),
-            f"{_ms(row.low_ms)} to {_ms(row.high_ms)}",
-            _times(row.ratio, 2),
-            _bound(row, row.floor),
-            _bound(row, row.goal),
-            row.verdict,
-        ]
-        for row in rows
+    cells = [[_cells(row) for row in rows] for _, rows in parts]
+    every = [header, *(line for body in cells for line in body)]
+    widths = [max(len(line[column]) for line in every) for column in range(len(header))]
+    lines = []
+    for (title, _), body in zip(parts, cells, strict=True):
+        lines += [title, "", *(_aligned(line, widths) for line in [header, *body]), ""]
+    return "\n".join(lines)
+
+
+def _cells(row: Row) -> list[str]:
+    return [
+        row.name,
+        f"{_ms(row.median_ms)} {row.unit}".rstrip(),
+        f"{_ms(row.low_ms)} to {_ms(row.high_ms)}",
+        _times(row.ratio, 2),
+        _bound(row, row.floor),
+        _bound(row, row.goal),
+        row.verdict,
     ]
-    widths = [max(len(line[column]) for line in [header, *body]) for column in range(len(header))]
-    lines = [
-        "  ".join(
-            cell.ljust(width) if column in (0, len(header) - 1) else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in [header, *body]
-    ]
-    return "\n".join([title, "", *lines, ""])
+
+
+def _aligned(line: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(
+        cell.ljust(width) if column in (0, len(line) - 1) else cell.rjust(width)
+        for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+    ).rstrip()
+
+
+BEGIN, END = "<!-- measured -->", "<!-- end of what was measured -->"
+
+
+def between(text: str, table: str) -> str:
+    """``text`` with the table between its two markers, as Markdown."""
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n\n```\n{table.rstrip()}\n```\n\n{END}{after}"
 
 
 def _times(value: float | None, digits: int) -> str:

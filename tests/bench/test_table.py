@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bench.__main__ import MEASUREMENTS, main
-from bench.table import Row, render, row
+from bench.table import BEGIN, END, Row, between, curve, order, render, row
 
 
 def test_a_ratio_is_taken_within_each_round() -> None:
@@ -32,7 +32,7 @@ def test_a_ratio_is_judged(ratio: float, verdict: str) -> None:
 def test_what_has_no_peer_is_judged_by_itself(middle: float, verdict: str) -> None:
     """A bound in megabytes is one of megabytes."""
     summed = row("memory", [middle] * 5, unit="MB", floor=60, goal=45)
-    text = render("Idle", [summed])
+    text = render([("Idle", [summed])])
 
     assert verdict == summed.verdict
     assert "MB" in text
@@ -43,7 +43,8 @@ def test_what_has_no_peer_is_judged_by_itself(middle: float, verdict: str) -> No
 def test_a_table_reads_in_columns() -> None:
     """Names stand left, numbers right, and the peer has no ratio."""
     peer = row("python -c pass", [10, 10, 12, 14])
-    text = render("Start-up", [peer, row("a", [30] * 4, peer=[10] * 4, floor=2, goal=1.5)])
+    ours = row("a", [30] * 4, peer=[10] * 4, floor=2, goal=1.5)
+    text = render([("Start-up", [peer, ours])])
 
     assert [
         "Start-up",
@@ -62,3 +63,31 @@ def test_an_unknown_measurement_is_refused(capsys: pytest.CaptureFixture[str]) -
         status,
         capsys.readouterr().err,
     )
+
+
+@pytest.mark.parametrize("exponent", [0, 1, 2])
+def test_the_order_is_the_exponent(exponent: int) -> None:
+    """Constant, linear and quadratic costs are told apart, whatever the constant."""
+    taken = {size: [7.0 * size**exponent] * 3 for size in (100, 1_000, 10_000)}
+
+    assert exponent == pytest.approx(order(taken), abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("exponent", "verdict"), [(0, "goal reached"), (1, "goal reached"), (2, "OVER THE FLOOR")]
+)
+def test_a_curve_says_how_it_grows(exponent: int, verdict: str) -> None:
+    """A row a size, and one for the order: what grows faster than its size is a defect."""
+    rows = curve("read", {size: [float(size**exponent)] * 2 for size in (10, 100)})
+
+    assert ["10 read", "100 read", "read: order"] == [row.name for row in rows]
+    assert verdict == rows[-1].verdict
+
+
+def test_a_table_takes_the_place_of_the_last_one() -> None:
+    """Only what stands between the markers is written anew, however often."""
+    text = f"# Numbers\n\n{BEGIN}\nold\n{END}\n\nWhy.\n"
+    once = between(text, "new\n")
+
+    assert f"# Numbers\n\n{BEGIN}\n\n```\nnew\n```\n\n{END}\n\nWhy.\n" == once
+    assert once == between(once, "new\n")
