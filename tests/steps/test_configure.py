@@ -42,3 +42,23 @@ async def test_a_broken_configuration_is_told(tmp_path: Path) -> None:
     (parcel,) = made.post.parcels
     assert "config_invalid" == parcel.message.kind
     assert "summary.at" in parcel.message.tail
+
+
+async def test_what_is_refused_is_still_masked(tmp_path: Path) -> None:
+    """Its values are used no more, but whoever was told of them may still say them."""
+    (tmp_path / "config.toml").write_text(PHONE)
+    secrets = tmp_path / "secrets.env"
+    secrets.write_text("API_KEY=value-of-old\n")
+    secrets.chmod(0o600)
+    async with line(tmp_path) as made, running(made):
+        await made.until(lambda: made.parts.lookup("API_KEY"))
+        secrets.chmod(0o644)
+        made.surroundings.files_changed()
+        made.engine.poke()
+        await made.until(lambda: made.post.parcels)
+        left = made.parts.lookup("API_KEY")
+
+    (parcel,) = made.post.parcels
+    assert "secrets_refused" == parcel.message.kind
+    assert left is None
+    assert "value-of-old" in parcel.secrets

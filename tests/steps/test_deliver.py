@@ -34,3 +34,18 @@ async def test_template(tmp_path: Path, template: str, expected: str, reason: st
     (parcel,) = made.post.parcels
     assert parcel.message.line.endswith(expected)
     assert row["reason"].startswith(reason)
+
+
+async def test_a_global_notifier_knows_the_agent_s_own_secrets(tmp_path: Path) -> None:
+    """Its service may answer with one: what stands only in the agent's manifest is masked too."""
+    (tmp_path / "config.toml").write_text(NTFY)
+    own = '[env]\nextra = { API_TOKEN = "only-of-this-agent-1" }\n'
+    write_agent(tmp_path, "a", f"{ONCE}max_attempts = 1\n{own}", script="exit 3")
+    other = own.replace("this", "another")
+    write_agent(tmp_path, "b", other)
+    async with line(tmp_path) as made, running(made):
+        await made.until(lambda: made.post.parcels)
+
+    (parcel,) = made.post.parcels
+    assert "only-of-this-agent-1" in parcel.secrets
+    assert "only-of-another-agent-1" not in parcel.secrets

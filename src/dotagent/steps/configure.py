@@ -1,7 +1,8 @@
 """config.toml and the secrets file: read, kept, put in force; what is wrong is told once.
 
 The last good configuration stays in force while the file is wrong (product §10). A secrets file
-that is refused drops what was loaded from it before (contract §12).
+that is refused drops what was loaded from it before (contract §12); what a service or an agent
+says of it is still masked.
 """
 
 from __future__ import annotations
@@ -80,9 +81,11 @@ async def configure(
     config = reading.config
     loaded = secrets.load(parts.paths, config.secrets_file or "", env)
     routes = tuple(of_notifiers(config.notifiers, parts.home_key, parts.addressed))
+    before = tuple(dict.fromkeys([*parts.known_before, *parts.secrets.values()]))
     parts.vault.want(parts.speak, parts.environment, loaded.references, fetched or (lambda: None))
     known = ChainMap(dict(loaded.values), parts.vault.values)
     actor = replace(parts.actor, storm=config.storm.waiting)
+    parts = replace(parts, known_before=before)
     parts = replace(parts, secrets=known, secrets_path=loaded.path, routes=routes, actor=actor)
     rows = route_rows(parts, routes)
 

@@ -23,7 +23,7 @@ from dotagent.steps.faults import fault
 from dotagent.steps.message import message_of
 from dotagent.steps.mirror import MIRRORED, mirror
 from dotagent.steps.parts import Parts
-from dotagent.steps.secrecy import resolved, secret_values
+from dotagent.steps.secrecy import resolved, secret_values, values_about
 from dotagent.steps.vault import names_in
 from dotagent.store import look, settle_send
 from dotagent.store.outbox import Claim
@@ -118,7 +118,9 @@ async def _try(parts: Parts, catalogue: Catalogue, claim: Claim) -> _Try:
         settings, secrets = resolved(parts, target.settings)
     proxy, hidden = resolved(parts, {"proxy": target.proxy})
     target = replace(target, proxy=proxy["proxy"])
-    known = (*secrets, *hidden, *secret_values(parts, manifest))
+    seqs = [claim.event_seq, *(each.event_seq for each in claim.others)]
+    about = values_about(parts, catalogue, seqs)
+    known = (*secrets, *hidden, *secret_values(parts, manifest), *about)
     wrapped = parcel(target, settings, known, message, claim)
     marks = _Marks(parts.home_key, target.driver, claim.arrived)
     wrapped = replace(wrapped, arrived=marks.known, previous=_previous(parts, claim, message))

@@ -82,6 +82,8 @@ class Parts:
     """What agents and plugins inherit: the captured one, else the holder's own."""
     user_home: str
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    known_before: tuple[str, ...] = field(default=(), repr=False)
+    """What secrets were in this process and are no more: used by nobody, but still masked."""
     secrets_path: str = ""
     """The file that they come from."""
     vault: Vault = field(default_factory=Vault)

@@ -5,7 +5,7 @@ Invariant: a resolved value is handed to the one who needs it and to redactors, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -51,17 +51,40 @@ def _resolve(value: Any, lookup: Callable[[str], str | None]) -> Any:
 
 
 def secret_values(parts: Parts, manifest: Manifest | None = None) -> list[str]:
-    """Every value that must appear in no log: the whole secrets store, what the environment names
-    as secret, and what this manifest and the global notifiers keep in secret places."""
-    values = [*parts.secrets.values(), *named_as_secret(parts.environment)]
+    """Every value that must appear in no log: the whole secrets store, as it is and as it was, what
+    the environment names as secret, and what this manifest and the global notifiers keep in secret
+    places."""
+    values = [*parts.secrets.values(), *parts.known_before, *named_as_secret(parts.environment)]
     if manifest is not None:
-        values += named_as_secret(manifest.env.extra)
-        for hook in manifest.preflight:
-            values += _of_plugin(parts, {"config": hook.config})
-        for target in parts.targets_of(manifest):
-            values += _of_target(parts, target)
+        values += _of_manifest(parts, manifest)
     for target in parts.routes:
         values += _of_target(parts, target)
+    return _in_pieces(values)
+
+
+def values_about(parts: Parts, catalogue: Catalogue, seqs: Sequence[int]) -> list[str]:
+    """What the agents of these events keep in secret places: a global notifier's service may know
+    it, and say it. Not of every agent there is: ten thousand manifests are too much for a send."""
+    values: list[str] = []
+    for agent in sorted({event.agent for event in look.events(parts.reader, seqs)} - {""}):
+        row = look.agent(parts.reader, agent)
+        if row is None:
+            continue
+        with suppress(DotagentError):  # without its good copy nothing of it was resolved
+            values += _of_manifest(parts, catalogue.manifest(agent, row["sha256"]))
+    return _in_pieces(values)
+
+
+def _of_manifest(parts: Parts, manifest: Manifest) -> list[str]:
+    values = [*named_as_secret(manifest.env.extra)]
+    for hook in manifest.preflight:
+        values += _of_plugin(parts, {"config": hook.config})
+    for target in parts.targets_of(manifest):
+        values += _of_target(parts, target)
+    return values
+
+
+def _in_pieces(values: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(piece for value in values for piece in pieces(value) if piece))
 
 
