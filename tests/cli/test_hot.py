@@ -130,7 +130,7 @@ def test_a_home_that_is_not_there_is_not_made(tmp_path: Path) -> None:
 
     assert (
         "No agents yet, and no daemon runs.\n\n"
-        "Next: dotagent init, or see it at work first: dotagent demo\n"
+        "Next: dotagent connect, or see it at work first: dotagent demo\n"
     ) == done.stdout
     assert (0, []) == (done.returncode, list(tmp_path.iterdir()))
 

@@ -21,11 +21,12 @@ from dotagent.core.duration import human
 from dotagent.core.errors import DotagentError, HomeError
 from dotagent.core.manifest import Manifest
 from dotagent.core.model import Blocked, Exited, NotStarted, TimedOut
+from dotagent.core.shell import word
 from dotagent.engine.asked import tee_paths
 from dotagent.steps.catalogue import Catalogue
-from dotagent.store import attempt_view, requests
+from dotagent.store import attempt_view, names, requests
 from dotagent.store.attempt_view import Ended
-from dotagent.store.reading import Reader, connect_reader
+from dotagent.store.reading import Reader, connect_reader, record
 from dotagent.store.requests import Request
 from dotagent.system import environment, shellenv
 from dotagent.system.paths import Paths
@@ -124,6 +125,13 @@ def sentence(attempt: Ended) -> str:
         return f"{attempt.words} ({suggest})"
     is_timed = isinstance(attempt.exit, TimedOut | Blocked | NotStarted)
     return attempt.words if is_timed else f"{attempt.words} after {took}"
+
+
+def following(paths: Paths, agent: str) -> str:
+    """What to do once an agent works: see that somebody would hear of it."""
+    with record(paths.database) as reader:
+        told = reader is not None and names.tells(reader, agent)
+    return f"dotagent notify test {word(agent)}" if told else "dotagent connect"
 
 
 # ------------------------------------------------------------------------------ exit 127, explained

@@ -43,6 +43,8 @@ COMMANDS = {
     "stop": "end what runs of an agent now",
     "ack": "stop the reminders of what is known to fail",
     "daily-summary": "tell how everything stands, now",
+    "connect": "set up where messages go, and try it",
+    "notify": "try the channels: notify test",
     "install": "let systemd or launchd run the daemon",
     "uninstall": "take it from them again",
     "reload": "read manifests, config.toml and secrets again",

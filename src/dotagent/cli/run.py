@@ -65,6 +65,8 @@ def command(name: str, schedule: str | None, dry_run: bool, shell_env: bool) -> 
         advice = live.advice(paths, env, attempt, by_us=done.by is None)
         if advice is not None:
             screen.note(advice)
+        elif live.status(attempt) == 0 and "path" not in found.args:
+            screen.note(f"next: {live.following(paths, name)}")
         return live.status(attempt)
     finally:
         live.take_back(paths, asked)

@@ -122,7 +122,8 @@ def following(view: View, glance: Glance, unseen: int = 0) -> str:
     if not counts["agents"] and not unseen:
         if counts["bad_manifests"]:
             return "dotagent doctor"
-        return "dotagent init, or see it at work first: dotagent demo"
+        first = "init" if counts["notifiers"] else "connect"
+        return f"dotagent {first}, or see it at work first: dotagent demo"
     if view.daemon is None and not view.ticks:
         return "dotagent daemon"
     bad = [row for row in glance.lists["schedules"] if _is_bad(row)]
@@ -131,7 +132,12 @@ def following(view: View, glance: Glance, unseen: int = 0) -> str:
         return f"dotagent why {word(_name(worst))}"
     if glance.lists["channels"]:
         return "dotagent deliveries"
-    return "dotagent doctor" if counts["bad_manifests"] else "dotagent inbox"
+    if counts["bad_manifests"]:
+        return "dotagent doctor"
+    rows = glance.lists["schedules"]
+    if rows and counts["new"] == counts["schedules"]:
+        return f"dotagent why {word(plain(rows[0]['agent']))}"
+    return "dotagent inbox"
 
 
 def _is_bad(row: Row) -> bool:

@@ -167,6 +167,9 @@ class Kind(StrEnum):
     CLOCK_CHANGED = "clock_changed"
     AWAY_SUMMARY = "away_summary"
 
+    TEST = "test"
+    """Nothing happened: a person tries a channel. Nobody can ask for it."""
+
 
 AGENT_EVENTS = (
     Kind.ATTEMPT_FAILED,
@@ -215,6 +218,7 @@ SEVERITY: Mapping[Kind, Severity] = {
     Kind.DAEMON_UNCLEAN_RESTART: Severity.NOTICE,
     Kind.CLOCK_CHANGED: Severity.NOTICE,
     Kind.AWAY_SUMMARY: Severity.NOTICE,
+    Kind.TEST: Severity.INFO,
 }
 
 

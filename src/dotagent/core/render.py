@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import tzinfo
 from typing import Any
 
+from dotagent.core import sample
 from dotagent.core.duration import human
 from dotagent.core.fit import one_line
 from dotagent.core.model import AGENT_EVENTS, Event, Kind, Message, Tail
@@ -34,6 +35,8 @@ def render(
 ) -> Message:
     """The message of one delivery. ``key`` is its idempotency key; ``doubtful`` marks a repeat
     of a message that may have arrived already."""
+    if event.kind is Kind.TEST:
+        event, stdout = sample.inner(event), Tail(text=sample.PRINTED)
     tail = _tail(event, stdout, stderr)
     line = _line(event, zone)
     result = event.facts.get("result") or {}
@@ -51,6 +54,7 @@ def render(
         schedule_id=event.schedule_id,
         facts=event.facts,
     )
+    message = sample.marked(message)
     return doubted(message) if doubtful else message
 
 

@@ -166,12 +166,12 @@ class EventName(Rule):
     def take(self, value: Any) -> Kind:
         if not isinstance(value, str):
             raise refuse(value, "text")
-        try:
-            return Kind(value)
-        except ValueError:
+        names = [kind.value for kind in Kind if kind is not Kind.TEST]
+        if value not in names:
             known = one_of(kind.value for kind in AGENT_EVENTS)
-            hint = nearest(value, [kind.value for kind in Kind])
-            raise Wrong(f"{quoted(value)} is not an event; allowed: {known}", hint) from None
+            message = f"{quoted(value)} is not an event; allowed: {known}"
+            raise Wrong(message, nearest(value, names))
+        return Kind(value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,9 +2,10 @@
 
 ``run``: an attempt that a person asked for; ``stop``: who asked wants it no more. ``stop_runs``:
 what runs of an agent ends. ``retry``, ``cancel``: deliveries. ``silence``, ``end_silence``,
-``ack``, ``summary``: what is told. ``pause``, ``resume``, ``skip``: what is not to run. ``tick``:
-plan and start what is due now. ``reload``: read manifests, configuration and secrets again. An
-answer is plain data; one with ``error`` and ``exit`` says what a command must print and exit with.
+``ack``, ``summary``: what is told; ``test``: a message that tries channels. ``pause``, ``resume``,
+``skip``: what is not to run. ``tick``: plan and start what is due now. ``reload``: read manifests,
+configuration and secrets again. An answer is plain data; one with ``error`` and ``exit`` says what
+a command must print and exit with.
 """
 
 from __future__ import annotations
@@ -24,17 +25,20 @@ from dotagent.core.errors import (
 )
 from dotagent.core.manifest import Manifest, Schedule
 from dotagent.core.model import AttemptKind
+from dotagent.core.shapes import EventName
+from dotagent.core.targets import of_notifiers
 from dotagent.core.when import Every
 from dotagent.engine.stopping import Stops
 from dotagent.steps.catalogue import accepted, parse
 from dotagent.steps.discover import agent_rows
 from dotagent.steps.faults import fault
 from dotagent.steps.perform import Job
-from dotagent.store import adopt, attempts, look, pausing, requests, resend, say
+from dotagent.store import adopt, attempts, look, pausing, requests, resend, say, tryout
 from dotagent.store.actor import Actor
 from dotagent.store.attempts import Run
 from dotagent.store.database import Op, T, Tx
 from dotagent.store.requests import Request
+from dotagent.store.tryout import Wish
 from dotagent.system import goodcopy, shellenv
 
 if TYPE_CHECKING:
@@ -61,6 +65,7 @@ class Asked:
             "end_silence": self._end_silence,
             "ack": self._ack,
             "summary": self._summary,
+            "test": self._test,
             "pause": self._pause,
             "resume": self._resume,
             "skip": self._skip,
@@ -266,6 +271,29 @@ class Asked:
     async def _summary(self, request: Request, args: Mapping[str, Any]) -> None:
         settings = self._engine.config.summary
         await self._say(request, lambda tx, now: say.summary(tx, self._actor, now, settings))
+
+    async def _test(self, request: Request, args: Mapping[str, Any]) -> None:
+        await self._renewed(request)
+        wish = await self._wish(args)
+        await self._say(request, lambda tx, now: tryout.tryout(tx, self._actor, now, wish))
+
+    async def _wish(self, args: Mapping[str, Any]) -> Wish:
+        """The notifiers that there are to try: hooks are none."""
+        parts, shows = self._engine.parts, args.get("event")
+        keys = [("", target.key) for target in parts.routes]
+        agent, schedule = str(args.get("agent") or ""), ""
+        if agent:
+            manifest, _, _ = await self._manifest({"agent": agent})
+            own = of_notifiers(manifest.notifiers, parts.home_key, parts.addressed)
+            keys += [(agent, target.key) for target in own]
+            schedule = _schedule(manifest, None).id
+        return Wish(
+            keys=keys,
+            names=tuple(args.get("notifiers") or ()),
+            agent=agent,
+            schedule_id=schedule,
+            shows=None if shows is None else EventName().take(shows),
+        )
 
     @property
     def _actor(self) -> Actor:

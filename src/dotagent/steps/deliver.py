@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dotagent.core import template
+from dotagent.core import sample, template
 from dotagent.core.errors import DotagentError, StoreCorrupt
 from dotagent.core.manifest import Manifest
 from dotagent.core.model import Message, Outcome, RejectMessage, Retry, Sent, Skipped, Unknown
@@ -108,6 +108,7 @@ async def _try(parts: Parts, catalogue: Catalogue, claim: Claim) -> _Try:
     plain = message_of(parts.reader, parts.home_id, parts.actor.zone, claim)
     own_words = target.template if not claim.others else None  # a template is about one event
     message, remark = template.apply(plain, own_words, parts.actor.zone)
+    message = sample.marked(message)  # whatever its template says
     await parts.vault.arrived(names_in([target.settings, target.proxy]))
     settings, secrets = resolved(parts, target.settings)
     address = address_of(parts, target, settings)

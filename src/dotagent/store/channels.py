@@ -161,9 +161,11 @@ def dead(
     tx: Tx, actor: Actor, now: int, fingerprint: str, lost: Sequence[Row], why: str
 ) -> set[str]:
     """Count dead letters; the first of an episode is announced, the others join it (R21). Of
-    announcements that died themselves nothing is said: the inbox and the record have them."""
+    announcements that died themselves nothing is said: the inbox and the record have them. A test
+    is no letter: whoever asked for it sees what came of it."""
+    lost = [row for row in lost if _kind(tx, row) != Kind.TEST]
     tx.run("UPDATE destinations SET dead = dead + ? WHERE fingerprint = ?", len(lost), fingerprint)
-    news = [row for row in lost if not _is_announcement(tx, row)]
+    news = [row for row in lost if _kind(tx, row) not in ANNOUNCEMENTS]
     if not news:
         return set()
     messages = "a message" if len(news) == 1 else f"{len(news)} messages"
@@ -198,14 +200,14 @@ def _called(tx: Tx, destination: Row) -> str:
     return f"“{destination['name']}”{whose}"
 
 
-def _is_announcement(tx: Tx, row: Row) -> bool:
-    return tx.value("SELECT kind FROM events WHERE seq = ?", row["event_seq"]) in ANNOUNCEMENTS
+def _kind(tx: Tx, row: Row) -> Kind:
+    return Kind(tx.value("SELECT kind FROM events WHERE seq = ?", row["event_seq"]))
 
 
 def removed(tx: Tx, actor: Actor, now: int, row: Row, gone: str) -> set[str]:
     """The notifier is no longer in a manifest that still exists: critical news is not dropped in
     silence (rules R16). The channel itself is not at fault: another notifier may well use it."""
-    kind = Kind(tx.value("SELECT kind FROM events WHERE seq = ?", row["event_seq"]))
+    kind = _kind(tx, row)
     if SEVERITY[kind] is not Severity.CRITICAL or kind in ANNOUNCEMENTS:
         return set()
     line = f"a message to the channel “{row['name']}” was not sent: {gone}"

@@ -37,6 +37,12 @@ def agents_and_schedules(reader: Reader) -> Names:
     return [*agents(reader), *((f"{agent}/{id}", health) for agent, id, health in rows)]
 
 
+def tells(reader: Reader, agent: str) -> bool:
+    """Whether anybody is told of what this agent does."""
+    own = "SELECT 1 FROM routing WHERE scope IN (?, '') LIMIT 1"
+    return reader.execute(own, (agent,)).fetchone() is not None
+
+
 def notifiers(reader: Reader) -> Names:
     """What people call their notifiers, each name once, with its driver."""
     rows = reader.execute("SELECT name, min(driver) FROM routing GROUP BY name ORDER BY name")

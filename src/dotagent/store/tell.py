@@ -24,6 +24,7 @@ BUDGET_MS = {
     Kind.TIMED_OUT: _HOUR,
     Kind.PREFLIGHT: _HOUR,
     Kind.SUCCESS: _HOUR // 4,
+    Kind.TEST: 0,  # one try: whoever asked for it waits for the answer
 }
 """How long an undelivered message is still worth sending (product §6)."""
 BUDGET_MOST_MS = 24 * _HOUR
@@ -44,7 +45,7 @@ def tell(
     that now have something to send."""
     touched: set[str] = set()
     for event in events:
-        seq = _insert(tx, event)
+        seq = insert(tx, event)
         tx.audited |= event.kind not in AGENT_EVENTS  # the daemon's log has these too
         told = _end_told(tx, event)
         parked = {row[0] for row in tx.all(_PARKED)}
@@ -68,7 +69,8 @@ def tell(
 _PARKED = "SELECT fingerprint FROM destinations WHERE parked_at IS NOT NULL"
 
 
-def _insert(tx: Tx, event: Event) -> int:
+def insert(tx: Tx, event: Event) -> int:
+    """The event itself; its number."""
     return tx.run(
         "INSERT INTO events (kind, severity, at, agent, schedule, window_id, attempt_id,"
         " outage_id, about, facts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",

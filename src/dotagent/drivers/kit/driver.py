@@ -101,3 +101,15 @@ def example(driver: Driver) -> str:
             break
         block.append(line)
     return textwrap.dedent("\n".join(block)).strip() + "\n"
+
+
+def summary(driver: Driver) -> str:
+    """What it is, in the words of the first paragraph of its docstring."""
+    return " ".join(driver.doc.strip().partition("\n\n")[0].split())
+
+
+def advice(driver: Driver) -> list[str]:
+    """The paragraphs below its example: how to get what it needs, what each failure means."""
+    paragraphs = driver.doc.strip().split("\n\n")[1:]
+    prose = [each for each in paragraphs if not each.lstrip("\n").startswith(" ")]
+    return [" ".join(each.split()) for each in prose]
