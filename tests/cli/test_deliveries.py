@@ -184,3 +184,20 @@ def test_limit_keeps_the_latest(home: Path) -> None:
     assert "tablet (ntfy)" in shown.stdout
     assert "phone" not in shown.stdout
     assert "1 older not shown" in shown.stdout
+
+
+def test_json_has_instants_as_everywhere(home: Path) -> None:
+    """ISO 8601 with the offset, under the names that ``why --json`` and ``status --json`` use."""
+    with serving(StrictServer()) as server:
+        server.script(LATER)
+        write_agent(home, "a", DAILY + ntfy(server.url))
+        ran = json.loads(run(home, "run-now", "a", "--json").stdout)["deliveries"]
+        (waiting,) = listed(home)
+        shown = json.loads(run(home, "deliveries", "show", str(waiting["id"]), "--json").stdout)
+
+    assert ran == [waiting]
+    instants = [waiting[name] for name in ("created", "next_try", "expires")]
+    instants += [shown["sends"][0][name] for name in ("started", "ended")]
+    assert all(datetime.fromisoformat(each).utcoffset() is not None for each in instants)
+    assert [None, None] == [waiting["ended"], waiting["held_until"]]
+    assert not any(name.endswith("_at") for name in (*waiting, *shown["sends"][0]))

@@ -43,7 +43,6 @@ class Ground:
     config: bytes | None = field(repr=False)
     ids: tuple[str, ...]
     """What its notifiers are called."""
-    count: int
     secrets: Secrets
 
 
@@ -61,7 +60,7 @@ def ground(paths: Paths, env: Mapping[str, str]) -> Ground:
     if kept.problem is not None:
         raise UsageError(f"the secrets file cannot be used: {kept.problem}", kept.hint)
     ids = tuple(each.id or each.driver for each in config.notifiers)
-    return Ground(paths=paths, config=data, ids=ids, count=len(config.notifiers), secrets=kept)
+    return Ground(paths=paths, config=data, ids=ids, secrets=kept)
 
 
 def free_id(ground: Ground, driver: str) -> str:
@@ -73,13 +72,11 @@ def free_id(ground: Ground, driver: str) -> str:
     return name
 
 
-def problems(ground: Ground, id: str, driver: str, settings: Mapping[str, Any]) -> list[Problem]:
-    """What is wrong with the channel, by its own keys; of the rest of the file by its path."""
-    text = block(id, driver, settings)
-    config, found = read_config(appended(ground.config, text, "new"), app.drivers())
-    ours = f"notifiers[{ground.count}]."
+def problems(id: str, driver: str, settings: Mapping[str, Any]) -> list[Problem]:
+    """What is wrong with the channel itself, by its own keys."""
+    config, found = read_config(block(id, driver, settings).encode(), app.drivers())
     return [
-        Problem(path=each.path.removeprefix(ours), message=each.message, hint=each.hint)
+        Problem(path=each.path.removeprefix("notifiers[0]."), message=each.message, hint=each.hint)
         for each in found
         if config is None and each.fatal
     ]

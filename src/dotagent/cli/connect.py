@@ -125,7 +125,7 @@ def _settings(
             talk.say(text)
         click.echo()
         settings |= _answers(open_)
-    while found := channel_files.problems(ground, id, driver.name, settings):
+    while found := channel_files.problems(id, driver.name, settings):
         wrong = [f"{each.path}: {each.message}" for each in found]
         again = [known[key] for key in dict.fromkeys(each.path for each in found) if key in known]
         if not talk.asks or not again:

@@ -2,6 +2,13 @@
 
 ``list`` and ``show`` only look and need nobody to act; ``retry`` and ``cancel`` go through the
 home's one actor and show what came of it.
+
+With ``--json``, a list of messages. Instants are ISO 8601 in local time; what is not known is null:
+``id``, ``event`` and its number ``event_seq``, ``agent``, ``schedule``, ``notifier``, ``driver``;
+``state`` and its ``reason``; ``tries``, ``created``, ``ended``, ``took_ms`` between them,
+``next_try``, ``held_until``, ``expires``, ``last_failure``, ``may_repeat``, ``resend_of``,
+``folded``. ``show`` has the ``message`` too, and its ``sends``, each with ``number``, ``started``,
+``ended``, ``outcome``, ``why``, ``may_repeat``.
 """
 
 from __future__ import annotations
