@@ -95,8 +95,8 @@ def test_without_a_terminal(home: Path, holder: str) -> None:
 def test_what_does_not_arrive_is_taken_out_again(home: Path, server: NtfyServer) -> None:
     """The evidence of the ledger, what to check, and every byte as it was; unless it is kept."""
     (home / "config.toml").write_bytes(MINE)
-    flags = ("connect", "--driver", "ntfy", "--set", "topic=alerts")
-    flags = (*flags, "--set", f"base_url={server.url}", "--set", "token=wrong-token")
+    flags = ["connect", "--driver", "ntfy", "--set", "topic=alerts"]
+    flags += ["--set", f"base_url={server.url}", "--set", "token=wrong-token"]
     before = files(home)
     done = run(home, *flags)
     after = files(home)
@@ -129,7 +129,7 @@ def test_nothing_arrived_says_the_person(home: Path, server: NtfyServer) -> None
 def test_nothing_is_half_written(home: Path, asked: str) -> None:
     """Ctrl-C at any question leaves both files as they were."""
     (home / "config.toml").write_bytes(MINE)
-    before = files(home)
+    before, status = files(home), 0
     with Terminal(home, "connect") as terminal:
         for question, text in (
             ("Its number or name:", "ntfy"),
@@ -138,10 +138,9 @@ def test_nothing_is_half_written(home: Path, asked: str) -> None:
             ("token", ""),
         ):
             if question == asked:
-                terminal.answer(question, "\x03")
+                status = terminal.interrupt(question)
                 break
             terminal.answer(question, text, "\n")
-        status = terminal.close()
 
     assert (130, before) == (status, files(home))
 
@@ -210,8 +209,7 @@ def test_a_link_stays_a_link(home: Path, tmp_path: Path, server: NtfyServer) -> 
 def test_the_menu(home: Path, width: int) -> None:
     """Every driver in its own words; a new one is offered by existing."""
     with Terminal(home, "connect", width=width) as terminal:
-        terminal.answer("Its number or name:", "\x03")
-        terminal.close()
+        terminal.interrupt("Its number or name:")
 
     check_golden(f"connect-{width}", terminal.said.partition("Its number")[0])
     assert all(name in terminal.said for name, _ in channel.menu())
@@ -222,7 +220,8 @@ def test_the_first_five_minutes(home: Path) -> None:
     output before it named; only the address is the newcomer's own."""
     with serving(NtfyServer()) as server:
         answers = {"topic": "phone", "base_url": server.url}
-        said, walked = run(home).stdout, []
+        said = run(home).stdout
+        walked: list[tuple[str, ...]] = []
         while len(walked) < 9:
             command = named(said)
             walked.append(command)

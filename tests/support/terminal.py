@@ -62,6 +62,16 @@ class Terminal:
         self._read_to = len(self.said)
         os.write(self._own, "".join(keys).encode())
 
+    def interrupt(self, question: str) -> int:
+        """Ctrl-C at the question; the exit status. Pressed again where Python was just going to
+        read: a signal in that moment is heard with the next key."""
+        self.answer(question)
+        until = time.monotonic() + PATIENCE_S
+        while self._process.poll() is None and time.monotonic() < until:
+            os.write(self._own, b"\x03")
+            self._hear(time.monotonic() + 1)
+        return self.close()
+
     def answers(self, pairs: Sequence[tuple[str, str]]) -> None:
         """Each question with what is typed, and Enter."""
         for question, text in pairs:

@@ -26,7 +26,12 @@ EVENTS = click.Choice([kind.value for kind in Kind if kind is not Kind.TEST])
 
 @click.group()
 def command() -> None:
-    """Try the channels on which people are told."""
+    """Try the channels on which people are told.
+
+    \b
+    Example:
+      dotagent notify test
+    """
 
 
 @command.command()

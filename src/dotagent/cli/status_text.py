@@ -132,12 +132,10 @@ def following(view: View, glance: Glance, unseen: int = 0) -> str:
         return f"dotagent why {word(_name(worst))}"
     if glance.lists["channels"]:
         return "dotagent deliveries"
-    if counts["bad_manifests"]:
-        return "dotagent doctor"
     rows = glance.lists["schedules"]
-    if rows and counts["new"] == counts["schedules"]:
+    if rows and counts["new"] == counts["schedules"] and not counts["bad_manifests"]:
         return f"dotagent why {word(plain(rows[0]['agent']))}"
-    return "dotagent inbox"
+    return "dotagent doctor" if counts["bad_manifests"] else "dotagent inbox"
 
 
 def _is_bad(row: Row) -> bool:
