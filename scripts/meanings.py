@@ -178,4 +178,5 @@ EVENTS: Mapping[str, str] = {
     Kind.DAEMON_UNCLEAN_RESTART: "the daemon before this one ended without a word",
     Kind.CLOCK_CHANGED: "the clock was set",
     Kind.AWAY_SUMMARY: "what sleep or downtime made late",
+    Kind.TEST: "a person tries a channel (`dotagent notify test`); no `events` can name it",
 }

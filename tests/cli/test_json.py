@@ -49,6 +49,7 @@ ACTS = {
     "silence-end": ["silence", "end", "1"],
     "ack": ["ack", "bad"],
     "daily-summary": ["daily-summary"],
+    "notify-test": ["notify", "test", "a"],
     "tick": ["tick"],
     "deliveries-retry": ["deliveries", "retry", "1"],
     "audit-tail": ["audit", "tail", "-n", "1"],
