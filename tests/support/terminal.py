@@ -16,7 +16,8 @@ from pathlib import Path
 
 from tests.support.daemon import environment
 
-PATIENCE_S = 60.0
+PATIENCE_S = 50.0
+AGAIN_S = 8.0
 # The terminal must be the child's controlling one: a password is asked for on /dev/tty (tty(4)).
 _CHILD = """
 import fcntl, os, sys, termios
@@ -32,6 +33,7 @@ class Terminal:
     def __init__(self, home: Path, *arguments: str, width: int = 80) -> None:
         self.said = ""
         self._read_to = 0
+        self._is_closed = False
         self._own, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, width, 0, 0))
         self._process = subprocess.Popen(
@@ -63,13 +65,15 @@ class Terminal:
         os.write(self._own, "".join(keys).encode())
 
     def interrupt(self, question: str) -> int:
-        """Ctrl-C at the question; the exit status. Pressed again where Python was just going to
-        read: a signal in that moment is heard with the next key."""
+        """Ctrl-C at the question; the exit status. Pressed again after a while: a signal that comes
+        just as Python is going to read is heard with the next key."""
         self.answer(question)
         until = time.monotonic() + PATIENCE_S
-        while self._process.poll() is None and time.monotonic() < until:
+        while not self._is_closed and time.monotonic() < until:
             os.write(self._own, b"\x03")
-            self._hear(time.monotonic() + 1)
+            again = time.monotonic() + AGAIN_S
+            while self._hear(again):
+                pass
         return self.close()
 
     def answers(self, pairs: Sequence[tuple[str, str]]) -> None:
@@ -91,6 +95,7 @@ class Terminal:
         try:
             data = os.read(self._own, 65_536)
         except OSError:  # EIO: nobody holds the other end any more (pty(7))
+            self._is_closed = True
             return False
         self.said += data.decode("utf-8", "replace").replace("\r\n", "\n")
         return bool(data)
