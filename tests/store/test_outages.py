@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from dotagent.core.model import Exited, Kind, RejectDestination, Retry
+from dotagent.core.model import Exited, Kind, RejectDestination, Retry, Unsupported
 from dotagent.core.when import Calendar
 from dotagent.store import outages
 from tests.core.walls import DAY_MS, HOUR_MS, MINUTE_MS
@@ -148,6 +148,27 @@ async def test_at_most_one_unsent(home: Home, outcome: Retry | RejectDestination
         await home.remind(EIGHT + hours * HOUR_MS)
 
     assert [("n", "pending")] == reminders(home)
+
+
+async def test_who_stands_in_hears_one_at_a_time(home: Home) -> None:
+    """Also where a reminder goes to another channel because the one that wants it is parked."""
+    await home.notify(route("ops", "f9", [Kind.GIVEN_UP]))
+    await failing(home)
+    await home.remind(EIGHT + HOUR_MS)
+    for hours in (7, 31):
+        home.now = EIGHT + hours * HOUR_MS
+        for claim in await home.claim():
+            if claim.notifier == "n":  # the other one takes its time
+                await home.answer(claim, Unsupported(why="no bus"))
+        await home.remind(home.now)
+
+    assert [
+        ("n", "rejected"),
+        ("n", "rejected"),
+        ("ops", "sending"),
+        ("n", "pending"),
+        ("ops", "suppressed"),
+    ] == reminders(home)
 
 
 async def test_end_at_recovery(home: Home) -> None:

@@ -105,6 +105,18 @@ async def test_a_pause_that_ended_while_nobody_was_there(home: Home) -> None:
     ]
 
 
+async def test_an_edit_after_a_pause_that_nobody_saw_end(home: Home) -> None:
+    """What lies before the edit is not planned, for the pause or for its end (rules R3)."""
+    await begun(home)
+    await home.pause(TEN)
+    home.now = EIGHT + 6 * HOUR_MS + 1
+    await home.adopt(agent(schedules=[schedule(when=Every(every_ms=HOUR_MS))]))
+    await home.plan()
+
+    assert [] == home.windows()
+    assert [Kind.MANIFEST_DRIFT_DETECTED] == home.events()
+
+
 async def test_a_new_pause_replaces_the_old(home: Home) -> None:
     """The last word counts, shorter or longer."""
     await begun(home)

@@ -14,7 +14,7 @@ from dotagent.core.model import Event, Kind
 from dotagent.store import record
 from dotagent.store.actor import Actor
 from dotagent.store.database import Tx
-from dotagent.store.tell import order_key_of, routes, tell
+from dotagent.store.tell import order_key_of, reminder_waits, routes, tell
 
 _OPEN = "SELECT * FROM outages WHERE agent = ? AND schedule = ? AND closed_at IS NULL"
 
@@ -167,7 +167,8 @@ def speak_up(
 ) -> set[str]:
     """One ``still_failing`` of the outage to these (scope, notifier)s, but to none for which one
     still waits to be sent (rules R15). ``owed``: also where it was not asked for."""
-    speak = {key for key in keys if not _unsent(tx, row, key)}
+    schedule_key = (row["agent"], row["schedule"])
+    speak = {key for key in keys if not reminder_waits(tx, order_key_of(*key, *schedule_key))}
     if not speak:
         return set()
     schedule = tx.one(
@@ -186,18 +187,6 @@ def speak_up(
         without=without(schedule) if quiet and schedule is not None else None,
     )
     return tell(tx, actor, now, [event], only=speak, owed=owed)
-
-
-def _unsent(tx: Tx, row: Row, key: tuple[str, str]) -> bool:
-    """Whether a reminder of this schedule still waits to be sent there."""
-    return bool(
-        tx.value(
-            "SELECT 1 FROM deliveries d JOIN events e ON e.seq = d.event_seq"
-            " WHERE d.order_key = ? AND d.state IN ('pending', 'sending')"
-            " AND e.kind = 'still_failing' LIMIT 1",
-            order_key_of(*key, row["agent"], row["schedule"]),
-        )
-    )
 
 
 def reroute(tx: Tx, now: int, agent: str) -> None:

@@ -74,13 +74,20 @@ class One:
 def plan_one(tx: Tx, actor: Actor, now: int, schedule: Row, through: int | None = None) -> One:
     """Plan one schedule, up to now or, where a pause begins or ends on the way, ``through`` that
     instant: a pause must hold or not hold for all that a pass decides."""
-    until = now if through is None else through
+    until = now if through is None or _is_another(schedule) else through
     sighting = _sighting(tx, actor, schedule, until)
     made = decide(sighting, until)
     touched = _apply(tx, actor, now, schedule, made)
     overdue.follow(tx, until, schedule, sighting, made)
     name = f"{schedule['agent']}/{schedule['id']}"
     return One(touched=touched, jumped=[name] if made.clock_changed else [])
+
+
+def _is_another(schedule: Row) -> bool:
+    """Whether it was edited or is back: what lies before that is not planned at all, also where a
+    pause ended in between (rules R3)."""
+    edited = schedule["planned_as"] not in (None, schedule["definition"])
+    return edited or bool(schedule["was_away"])
 
 
 def _end_pauses(tx: Tx, actor: Actor, now: int) -> tuple[set[str], list[str]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Set
+from dataclasses import replace
 
 from dotagent.core.fold import gravity
 from dotagent.core.manifest_notifier import QuietHours
@@ -58,12 +59,35 @@ def tell(
             owed=owed,
             silence=holding(silences(tx, event.agent), event, now),
         )
-        for found in answers:
+        for each in answers:
+            found = _unless_reminded(tx, event, each)
             hold = held_until(found.route.quiet_hours, event.kind, now, actor.zone)
             deliver(tx, now, event, seq, found, hold_until=hold)
             if found.quiet is None:
                 touched.add(found.route.fingerprint)
     return touched
+
+
+def _unless_reminded(tx: Tx, event: Event, found: Match) -> Match:
+    """Who stands in for a parked channel has reminders of its own: one at a time (rules R15)."""
+    if not found.stand_in or event.kind is not Kind.STILL_FAILING:
+        return found
+    route = found.route
+    key = order_key_of(route.scope, route.notifier, event.agent, event.schedule_id)
+    waits = "a reminder waits to be sent there already" if reminder_waits(tx, key) else None
+    return replace(found, quiet=waits)
+
+
+def reminder_waits(tx: Tx, order_key: str) -> bool:
+    """Whether a reminder of this schedule still waits to be sent there."""
+    return bool(
+        tx.value(
+            "SELECT 1 FROM deliveries d JOIN events e ON e.seq = d.event_seq"
+            " WHERE d.order_key = ? AND d.state IN ('pending', 'sending')"
+            " AND e.kind = 'still_failing' LIMIT 1",
+            order_key,
+        )
+    )
 
 
 _PARKED = "SELECT fingerprint FROM destinations WHERE parked_at IS NOT NULL"
