@@ -54,7 +54,7 @@ from dotagent.system.bell import Bell
 from dotagent.system.chance import chance
 from dotagent.system.clock import SystemClock, asleep
 from dotagent.system.discovery import roots
-from dotagent.system.identity import identify
+from dotagent.system.identity import gone, identify
 from dotagent.system.paths import Paths
 from dotagent.system.paths import home as home_of
 from dotagent.system.signals import HUP, Signals
@@ -180,7 +180,8 @@ async def holding(
             signals = Signals().listen()
             stack.callback(signals.restore)
         stack.callback(clock.close)
-        stack.callback(lock.take(paths.lock, purpose.role, os.getpid(), clock.now()).release)
+        held = lock.take(paths.lock, purpose.role, os.getpid(), clock.now(), gone=gone)
+        stack.callback(held.release)
         legacy.refuse_running(paths)
         stack.enter_context(damage.set_aside(paths.database, clock.now))
         if purpose.role == DAEMON:

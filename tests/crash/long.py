@@ -8,7 +8,6 @@ manifests are gone, and returns what can be known from outside.
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import itertools
 import os
 import signal
@@ -108,8 +107,6 @@ class Long:
             raise AssertionError(f"a daemon ended with {status} instead of by {end}")
 
     def _start(self, point: str | None) -> int:
-        # A child that the dead one was just starting has the lock until it becomes its program.
-        until(lambda: _is_free(self._home / "state/lock"), what="the lock of a dead daemon")
         files = {"report": str(self._home / "report"), "log": str(self._home / "log")}
         pid: int = self._nursery.ask(home=str(self._home), point=point, **files)["pid"]
         return pid
@@ -162,18 +159,6 @@ def _killer(pid: int, end: End) -> Callable[[], None]:
             kill()
 
     return asked
-
-
-def _is_free(lock: Path) -> bool:
-    """Whether nobody holds the home."""
-    if not lock.exists():
-        return True
-    with lock.open() as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-    return True
 
 
 def _size(home: Path) -> int:

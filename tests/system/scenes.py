@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -124,6 +125,15 @@ def hold_with_children(path: str) -> Iterator[None]:
         sys.stdin.read()
         os._exit(0)
     os.read(ours, 1)  # the fork is past its hooks
+    yield
+
+
+def hold_with_a_slow_child(path: str) -> Iterator[None]:
+    """Hold the lock, and leave a child that has it too until the test closes our standard input:
+    as one does between fork and exec, for which no hook of ours runs."""
+    held = lock.take(path, "daemon", os.getpid(), time.time_ns() // 1_000_000)
+    shared = os.dup(held.fileno())
+    subprocess.Popen(["cat"], stdout=subprocess.DEVNULL, pass_fds=[shared])
     yield
 
 

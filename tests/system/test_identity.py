@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import time
 from pathlib import Path
 
 from dotagent.system import identity
@@ -89,3 +90,20 @@ def test_an_unknown_start_time_matches_any() -> None:
     """A start time that was never known cannot tell two processes apart."""
     assert identity.alive(os.getpid(), 0)
     assert identity.alive(1, 0)
+
+
+@linux_only
+def test_gone() -> None:
+    """A pid is nobody's, or somebody's who came later."""
+    now = time.time_ns() // 1_000_000
+    with running() as child:
+        pid = child.pid
+        assert [False, True] == [identity.gone(pid, now + 60_000), identity.gone(pid, now - 60_000)]
+        child.kill()
+        child.wait()
+        assert identity.gone(pid, now)
+
+
+def test_who_is_gone_without_proc(tmp_path: Path) -> None:
+    """Where the system tells no start times, whoever has the pid is taken for the same."""
+    assert not identity.gone(os.getpid(), 1, str(tmp_path))

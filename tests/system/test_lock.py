@@ -7,12 +7,15 @@ import os
 import signal
 import stat
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from dotagent.core.errors import HeldError, HomeError
 from dotagent.system import lock
+from dotagent.system.identity import gone
+from tests.support.patience import until
 from tests.system import stage
 
 
@@ -82,6 +85,40 @@ def test_kill_frees_the_lock(path: str) -> None:
         assert lock.peek(path) is None
         assert "daemon" in Path(path).read_text()
         lock.take(path, "daemon", os.getpid(), 1).release()
+
+
+def test_a_child_on_its_way_to_its_program_is_waited_for(path: str) -> None:
+    """A killed holder's child may have the lock for another moment: who comes next waits for it,
+    and does not take it for a holder."""
+    with stage.on_stage("hold_with_a_slow_child", path) as daemon:
+        daemon.send_signal(signal.SIGKILL)
+        daemon.wait()
+        assert lock.peek(path) is not None
+
+        with ThreadPoolExecutor() as pool:
+            taking = pool.submit(lock.take, path, "daemon", os.getpid(), 1, gone=gone)
+            until(lambda: opened(path), what="a look at the lock")
+            assert daemon.stdin is not None
+            daemon.stdin.close()
+            taking.result().release()
+
+
+def opened(path: str) -> bool:
+    """Whether this process has the file open."""
+    links = [f"/proc/self/fd/{fd}" for fd in os.listdir("/proc/self/fd")]
+    return any(os.path.lexists(link) and os.path.realpath(link) == path for link in links)
+
+
+def test_a_dead_ones_lock_is_not_waited_for_for_ever(path: str) -> None:
+    """Nor is a live holder's at all."""
+    with stage.on_stage("hold_with_a_slow_child", path) as daemon:
+        named = f"held by daemon, process {daemon.pid}"
+        with pytest.raises(HeldError, match=named):
+            lock.take(path, "daemon", os.getpid(), 1, gone=gone, orphan_ms=10**9)
+        daemon.kill()
+        daemon.wait()
+        with pytest.raises(HeldError, match=named):
+            lock.take(path, "daemon", os.getpid(), 1, gone=gone, orphan_ms=1)
 
 
 def test_no_child_outlives_its_holder_with_the_lock(path: str) -> None:

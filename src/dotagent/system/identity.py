@@ -12,6 +12,8 @@ from dataclasses import dataclass
 PROC = "/proc"
 DEAD = (b"Z", b"X", b"x")
 """States of ``/proc/<pid>/stat`` in which a process runs no more (proc(5))."""
+BOOT_BY_MS = 2_000
+"""How exactly the system says when it booted: in whole seconds, a little off."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +69,29 @@ def alive(pid: int, ticks: int, proc: str = PROC) -> bool:
     system's answer 0 (unknown), whether any process ``pid`` does."""
     now = started_ticks(pid, proc)
     return now is not None and (0 in (ticks, now) or now == ticks)
+
+
+def gone(pid: int, at: int, proc: str = PROC) -> bool:
+    """Whether the process that had this pid at an instant (ms of the wall clock) is dead: there is
+    none, or one that began later. A clock that was set meanwhile may make a live one seem dead."""
+    ticks = started_ticks(pid, proc)
+    if ticks is None:
+        return True
+    booted_s = _booted_s(proc)
+    if not ticks or booted_s is None:
+        return False
+    began_at = booted_s * 1_000 + ticks * 1_000 // os.sysconf("SC_CLK_TCK")
+    return began_at > at + BOOT_BY_MS
+
+
+def _booted_s(proc: str) -> int | None:
+    """When the machine booted, by its wall clock (proc(5): ``btime``); None where unknown."""
+    try:
+        with open(f"{proc}/stat", "rb") as file:
+            lines = file.read().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) for line in lines if line.startswith(b"btime ")), None)
 
 
 def _exists(pid: int) -> bool:

@@ -3,7 +3,8 @@
 An exclusive ``flock`` on a file that is never unlinked: the kernel frees it with its holder's last
 breath, so there is nothing to expire and nothing to clean up. The text inside is for people and
 for the refusal of a second holder; it means nothing while the lock is free.
-Invariant: no child of the holder ever holds the lock. Imported by the hot commands.
+Invariant: no child of the holder holds the lock for longer than it takes to become its program.
+Imported by the hot commands.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import errno
 import fcntl
 import os
 import time
+from collections.abc import Callable
 
 from dotagent.core.errors import HeldError, HomeError
 
@@ -19,6 +21,10 @@ TRIES = 25
 PAUSE_S = 0.004
 """How often, and after what pause, a look is repeated that met somebody for an instant: a second
 ``peek``, or a holder that has the lock and is about to write its name."""
+
+ORPHAN_MS = 5_000
+"""How long a lock is waited for whose holder is dead: a child that it was just starting shares the
+lock until ``exec`` closes its copy, which a busy machine may put off."""
 
 _held: dict[int, Held] = {}
 
@@ -61,19 +67,39 @@ class Held:
         os.close(self._fd)
 
 
-def take(path: str, role: str, pid: int, started_at: int) -> Held:
+def take(
+    path: str,
+    role: str,
+    pid: int,
+    started_at: int,
+    *,
+    gone: Callable[[int, int], bool] = lambda pid, at: False,
+    orphan_ms: int = ORPHAN_MS,
+) -> Held:
     """Take the lock as ``role`` (``daemon``, ``run-now`` …, one word), in force since
-    ``started_at``.
+    ``started_at``. ``gone`` says whether the process that had a pid at an instant is dead: then
+    ``orphan_ms`` pass before its lock is believed.
 
     Raises HeldError, naming the holder, if another process holds it; HomeError if the file cannot
     be used for locking.
     """
-    for _ in range(TRIES):
-        held = _try(path, f"{pid} {role} {started_at}\n")
-        if held is not None:
-            return held
+    until = time.monotonic() + orphan_ms / 1_000
+    looks = 0
+    while looks < TRIES:
+        found = _try(path, f"{pid} {role} {started_at}\n")
+        if isinstance(found, Held):
+            return found
+        if found is None:
+            looks += 1
+        elif not _is_gone(found, gone) or time.monotonic() >= until:
+            raise _refusal(path, found)
         time.sleep(PAUSE_S)
     raise _refusal(path, Holder(None, None, None))
+
+
+def _is_gone(holder: Holder, gone: Callable[[int, int], bool]) -> bool:
+    named = holder.pid is not None and holder.started_at is not None
+    return named and gone(holder.pid or 0, holder.started_at or 0)
 
 
 def peek(path: str) -> Holder | None:
@@ -88,8 +114,9 @@ def peek(path: str) -> Holder | None:
         os.close(fd)
 
 
-def _try(path: str, text: str) -> Held | None:
-    """The lock; None if somebody only looks at it, or removed the file under our hands."""
+def _try(path: str, text: str) -> Held | Holder | None:
+    """The lock, or who has it; None if somebody only looks at it, or removed the file under our
+    hands."""
     fd = _open_file(path, os.O_RDWR | os.O_CREAT)
     held: Held | None = None
     try:
@@ -98,7 +125,7 @@ def _try(path: str, text: str) -> Held | None:
                 _say(fd, text.encode())
                 held = Held(path, fd)
         elif not _lock(fd, path, fcntl.LOCK_SH):
-            raise _refusal(path, _named(fd))
+            return _named(fd)
     finally:
         if held is None:
             os.close(fd)
