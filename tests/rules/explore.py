@@ -136,6 +136,18 @@ def tell(acts: Story, switch: Switch = NO_SWITCH) -> str | None:
     return None
 
 
+def live(acts: Story, keep_ms: int | None = None) -> Life:
+    """Live it to its end, and no law is asked; with ``keep_ms``, forgetting what ended before."""
+    life = Life(keep_ms=keep_ms)
+    try:
+        for name, arguments in acts:
+            getattr(life, name)(**arguments)
+        life.comes_to_rest()
+    finally:
+        life.close()
+    return life
+
+
 def shortest(acts: Story, breaks: Callable[[Story], bool]) -> Story:
     """Leave away acts, many at once at first, as long as what is left still ``breaks``."""
     size = max(len(acts) // 2, 1)

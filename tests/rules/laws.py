@@ -14,7 +14,7 @@ from dotagent.core.match import ANNOUNCEMENTS, wants
 from dotagent.core.model import FAILURES, Event, Kind
 from dotagent.store.database import Tx
 from dotagent.store.tell import routes
-from tests.core.walls import HOUR_MS
+from tests.core.walls import HOUR_MS, MINUTE_MS
 from tests.rules.life import LIMIT_MS, Life
 
 UNSETTLED = "('pending', 'sending')"
@@ -353,6 +353,21 @@ class Laws:
         )
         assert all(row["n"] == 1 for row in unsent), "R15: two reminders wait to be sent"
 
+    def overdue_is_not_said_too_soon(self) -> None:
+        """R13: more than a period and ``stale_after`` after the last success."""
+        for row in self.life.rows(
+            "SELECT o.opened_at, s.stale_after_ms, s.definition, max(a.ended_at) AS sound_at"
+            " FROM outages o JOIN schedules s ON s.agent = o.agent AND s.id = o.schedule"
+            " JOIN attempts a ON a.agent = o.agent AND a.schedule = o.schedule"
+            " AND a.ended_at <= o.opened_at AND a.verdict IN ('succeeded', 'warned')"
+            " WHERE o.opened_by = 'overdue' AND o.closed_at IS NULL GROUP BY o.id"
+        ):
+            patience_ms = (
+                10 * MINUTE_MS + row["stale_after_ms"]
+            )  # the shortest period that is drawn
+            early = row["opened_at"] - row["sound_at"] <= patience_ms
+            assert not early or self.life.stepped, "R13: overdue too soon"
+
     def _dismissed(self) -> bool:
         """Whether some outage ended without a success: its schedule went, and may be back."""
         return bool(self.life.rows("SELECT 1 FROM outages WHERE closed_by != 'success'"))
@@ -399,5 +414,6 @@ LAWS: tuple[Callable[[Laws], None], ...] = (
     Laws.good_news_to_who_heard_the_bad,
     Laws.announcements_feed_nothing,
     Laws.outages_and_reminders,
+    Laws.overdue_is_not_said_too_soon,
     Laws.silences_speak_at_their_end,
 )

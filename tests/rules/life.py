@@ -11,6 +11,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Coroutine
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar, cast
 
 from dotagent.core.errors import StoreFull, UsageError
@@ -28,7 +29,7 @@ from dotagent.core.model import (
 )
 from dotagent.core.when import Every
 from dotagent.ports import Pace
-from dotagent.store import attempts, outbox, plan, resend, say, timely, windows
+from dotagent.store import attempts, outbox, plan, resend, retention, say, timely, windows
 from dotagent.store.adopt import AgentRows
 from dotagent.store.attempts import Run
 from dotagent.store.database import Store, Tx
@@ -83,10 +84,16 @@ def at_once(work: Coroutine[Any, Any, T]) -> T:
 
 
 class Life:
-    """See the module. ``switch``: the rule that is off."""
+    """See the module. ``switch``: the rule that is off. ``keep_ms``: after each turn goes what
+    ended longer ago."""
 
-    def __init__(self, switch: Switch = NO_SWITCH) -> None:
+    def __init__(self, switch: Switch = NO_SWITCH, keep_ms: int | None = None) -> None:
         self.switch = switch
+        self.done: list[object] = []
+        """What the world saw of it: runs and sends, told by what they are about."""
+        self.forgotten = 0
+        """How many rows have gone."""
+        self._keep_ms = keep_ms
         self.memory = Memory(switch)
         self.home: Home = at_once(Home.open(":memory:", store=cast(Store, self.memory)))
         self.disk: dict[str, AgentRows] = {name: manifest(name) for name in NAMES}
@@ -125,15 +132,40 @@ class Life:
             timely.look(tx, home.actor, home.now, home.summary)
             runs = attempts.claim_due(tx, home.actor, home.now, room)
             claims = outbox.claim(tx, home.actor, home.now, room)
-            wakes = [plan.next_wake(tx), timely.next_wake(tx, home.actor, home.now, home.summary)]
+            wakes = [plan.next_look(tx), timely.next_wake(tx, home.actor, home.now, home.summary)]
             wakes += [windows.next_wake(tx)] if len(runs) < room else []
             wakes += [outbox.next_wake(tx)] if len(claims) < room else []
             return runs, claims, more, wakes
 
         runs, claims, more, wakes = at_once(home.write(op))
         self.running += runs
+        self.done += [(run.agent, run.kind, run.expected_at, run.number) for run in runs]
         self._claimed(claims)
+        self._forget()
         assert more or all(at is None or at > home.now for at in wakes), f"due at {wakes}: it spins"
+
+    def _forget(self) -> None:
+        if self._keep_ms is None:
+            return
+        kept = {"history_ms": self._keep_ms, "messages_ms": self._keep_ms}
+        limits = retention.until(self.home.now, **kept)
+        place: retention.Place | None = retention.Place()
+        while place is not None:
+            self.forgotten += place.removed
+            place = at_once(self.home.write(partial(retention.prune, limits=limits, place=place)))
+
+    def _seen(self, claim: Claim) -> object:
+        about = [
+            tuple(
+                self.rows(
+                    "SELECT e.kind, e.agent, e.at FROM events e JOIN deliveries d"
+                    " ON d.event_seq = e.seq WHERE d.id = ?",
+                    id,
+                )[0]
+            )
+            for id in claim.ids
+        ]
+        return (claim.scope, claim.notifier, claim.fingerprint, claim.may_repeat, about)
 
     def _claimed(self, claims: list[Claim]) -> None:
         """What a claim promises (rules R20): its destination is up, and a sick one gets a probe."""
@@ -148,6 +180,7 @@ class Life:
             assert to["down_until"] <= self.home.now, "R20: a destination that rests was asked"
             assert not sick or to["busy"] == 1, "R20: a sick destination gets one probe at a time"
         self.sending += claims
+        self.done += map(self._seen, claims)
 
     # ----------------------------------------------------------------------------------- time
 

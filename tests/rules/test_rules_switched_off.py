@@ -218,6 +218,28 @@ TABLE = (
         breaks="I10|R10: a manual success left outages|R9: an outage",
     ),
     Off(
+        rule="R13",
+        what="nobody looks for what is overdue",
+        sql=[
+            (
+                "schedules WHERE stale_at <= ? AND gone_at",
+                "schedules WHERE stale_at < -? AND gone_at",
+            )
+        ],
+        breaks="it spins",
+    ),
+    Off(
+        rule="R13",
+        what="a success does not count anew",
+        sql=[
+            (
+                "SET sound_at = ?1, watched_at = ?1, ready_at = NULL",
+                "SET sound_at = coalesce(sound_at, ?1), ready_at = NULL",
+            )
+        ],
+        breaks="R13: overdue too soon",
+    ),
+    Off(
         rule="R14",
         what="good news stays quiet though some heard the bad",
         sql=[("FILTER (WHERE d.state = 'suppressed')", "FILTER (WHERE 1)")],

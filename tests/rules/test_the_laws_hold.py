@@ -6,9 +6,12 @@ edits, removals, vanished roots and a person's say keeps the invariants I1–I10
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
-from tests.rules.explore import ARGUMENTS, Story, readable, shortest, story, tell
+from tests.core.walls import HOUR_MS
+from tests.rules.explore import ARGUMENTS, Story, live, readable, shortest, story, tell
 from tests.rules.life import Life
 
 SEEDS = 2
@@ -25,7 +28,32 @@ def test_the_laws_hold(chance: str) -> None:
         assert broken is None, explain(acts, broken, chance)
 
 
-def explain(acts: Story, broken: str, chance: str) -> str:
+@pytest.mark.timeout(600)
+def test_what_has_gone_changes_nothing(chance: str) -> None:
+    """A home that forgets what ended hours ago runs and tells the same, to the end: nothing comes
+    again because its row is gone, nothing fails to come (product §10)."""
+    forgotten = 0
+    for number in range(STORIES // 5):
+        acts = [act for act in story(f"old-{chance}-{number}") if act[0] not in REMEMBERS]
+        whole, brief = (live(acts, keep_ms) for keep_ms in (None, KEEP_MS))
+        forgotten += brief.forgotten
+        assert whole.done == brief.done, explain(acts, DIFFERS, chance, differs)
+    assert forgotten
+
+
+REMEMBERS = ("dead_letters_are_sent_again", "clock_steps")
+"""What a person asks for by the rows that are there, and what makes the age of a row a guess."""
+KEEP_MS = 3 * HOUR_MS
+DIFFERS = "what had gone was needed"
+
+
+def differs(acts: Story) -> str | None:
+    return None if live(acts).done == live(acts, KEEP_MS).done else DIFFERS
+
+
+def explain(
+    acts: Story, broken: str, chance: str, tell: Callable[[Story], str | None] = tell
+) -> str:
     """The shortest story that breaks the same law, and how to see it again."""
     least = shortest(acts, lambda some: tell(some) == broken)
     return f"{broken}\n{readable(least)}\nmake crash SEED={chance.partition('-')[0]}"
