@@ -147,6 +147,7 @@ async def line(
         )
         recorder = Recorder(paths.audit, store, clock)
         recorder.check()
+        store.on_audit = recorder.wake
         surroundings = Surroundings(
             env=inherited,
             roots=(paths.agents,) if roots is None else roots,
