@@ -41,8 +41,9 @@ def test_what_has_gone_changes_nothing(chance: str) -> None:
     assert forgotten
 
 
-REMEMBERS = ("dead_letters_are_sent_again", "clock_steps")
-"""What a person asks for by the rows that are there, and what makes the age of a row a guess."""
+REMEMBERS = ("dead_letters_are_sent_again", "clock_steps", "manifest_is_removed")
+"""What a person asks for by the rows that are there, what makes the age of a row a guess, and what
+makes an agent one that nobody has heard of."""
 KEEP_MS = 3 * HOUR_MS
 DIFFERS = "what had gone was needed"
 

@@ -94,6 +94,22 @@ async def test_again_to_a_new_address(home: Home) -> None:
     assert ["f2"] == [claim.fingerprint for claim in await home.claim()]
 
 
+async def test_again_of_what_is_about_that_channel(home: Home) -> None:
+    """Not even a person sends a channel the news of its own death (rules R21)."""
+    await home.notify(route("ops", "f9"))
+    await home.adopt(agent())
+    await home.tell(FAILED)
+    (claim,) = await home.claim(only=["f1"])
+    await home.answer(claim, RejectDestination(why="404"))
+    await home.send_all()
+    await home.notify(route("ops", "f1"))
+    await again(home, home.value("SELECT max(id) FROM deliveries"))
+    home.now += DAY_MS
+
+    assert ["n"] == [claim.notifier for claim in await home.claim()]
+    assert ("suppressed", "it is about this very channel") == home.deliveries()[-1][2:]
+
+
 async def test_again_of_a_recovery(home: Home) -> None:
     """Good news that a person asks for goes out, whatever stayed quiet before (rules R14)."""
     await home.adopt(agent())

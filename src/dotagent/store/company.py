@@ -187,11 +187,11 @@ def _in_order(tx: Tx, order_key: str, most: int) -> list[int]:
 
 def hushed(tx: Tx, actor: Actor, now: int, row: Row) -> bool:
     """Whether the delivery is kept quiet now that it is its turn; it has ended then."""
-    if row["resend_of"] is not None:
-        return False  # a person wants it
     if row["about"] == row["fingerprint"]:  # its notifier has come to point there (rules R21)
         end(tx, now, row, "suppressed", "it is about this very channel")
         return True
+    if row["resend_of"] is not None:
+        return False  # a person wants it
     if _is_quiet_recovery(tx, row):
         end(tx, now, row, "suppressed", "every failure message of this outage stayed quiet")
         return True
