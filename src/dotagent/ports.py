@@ -6,7 +6,7 @@ behind it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
@@ -235,6 +235,8 @@ class Parcel:
     ca_file: str | None = None
     secrets: tuple[str, ...] = field(default=(), repr=False)
     """Secret values that must appear in no outcome and no log."""
+    hidden: Callable[[], Iterable[str]] = field(default=tuple, repr=False)
+    """Further ones, of all that the home keeps; found only where something is said."""
     env: Mapping[str, str] | None = field(default=None, repr=False)
     """What a plugin inherits, where that is less than everybody's."""
     facts: Mapping[str, Any] = field(default_factory=dict)

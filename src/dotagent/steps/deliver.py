@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from dotagent.core import sample, template
@@ -120,9 +121,8 @@ async def _try(parts: Parts, catalogue: Catalogue, claim: Claim) -> _Try:
     proxy, hidden = resolved(parts, {"proxy": target.proxy})
     target = replace(target, proxy=proxy["proxy"])
     seqs = [claim.event_seq, *(each.event_seq for each in claim.others)]
-    about = values_about(parts, catalogue, seqs)
-    known = (*secrets, *hidden, *secret_values(parts, manifest), *about)
-    wrapped = parcel(target, settings, known, message, claim)
+    wrapped = parcel(target, settings, (*secrets, *hidden), message, claim)
+    wrapped = replace(wrapped, hidden=partial(_unsaid, parts, catalogue, manifest, seqs))
     marks = _Marks(parts.home_key, target.driver, claim.arrived)
     wrapped = replace(wrapped, arrived=marks.known, previous=_previous(parts, claim, message))
     is_plugin = target.driver == PLUGIN
@@ -150,6 +150,14 @@ async def _for_plugin(
         env=plugin_call.environment(parts, manifest),
         facts={**told, "send": claim.number, "may_repeat": claim.may_repeat},
     )
+
+
+def _unsaid(
+    parts: Parts, catalogue: Catalogue, manifest: Manifest | None, seqs: Sequence[int]
+) -> tuple[str, ...]:
+    """What nothing that is said or stored of an answer may show: the notifier's own manifest's
+    secrets, and those of the agents that the events are about."""
+    return (*secret_values(parts, manifest), *values_about(parts, catalogue, seqs))
 
 
 async def _send(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -96,16 +96,15 @@ class Kit:
         try:
             driver = self._load(parcel.driver)
         except UsageError as error:
-            return seal(Unsupported(why=error.message), parcel.secrets)
+            return seal(Unsupported(why=error.message), (*parcel.secrets, *parcel.hidden()))
         if driver is None:
             return Unsupported(why=f"this version cannot send by {parcel.driver}")
-        secrets = (*parcel.secrets, *_settings(driver, parcel), parcel.proxy or "")
         config = self._configured(driver, parcel.settings)
         if isinstance(config, RejectDestination):
-            return seal(config, secrets)
+            return seal(config, _unsaid(driver, parcel))
         trip = Trip(client=self._client, parcel=parcel, driver=driver)
         tools = KitTools(self._machine, trip)
-        return seal(await self._by_deadline(trip, tools, config), secrets)
+        return seal(await self._by_deadline(trip, tools, config), _unsaid(driver, parcel))
 
     def _configured(self, driver: Driver, settings: Mapping[str, Any]) -> Any:
         """The driver's record, or why there is none; the same settings are read once."""
@@ -178,6 +177,14 @@ def judge(driver: Driver, response: Response, *, complete: bool, now: int) -> Ou
     if not complete and response.status < 300 and not isinstance(outcome, Sent):
         return Unknown(why=f"the answer of {driver.name} broke off")
     return with_wait(outcome, response, now)
+
+
+def _unsaid(driver: Driver, parcel: Parcel) -> Iterator[str]:
+    """All that must not be said; found only when it is asked for."""
+    yield from parcel.secrets
+    yield from parcel.hidden()
+    yield from _settings(driver, parcel)
+    yield parcel.proxy or ""
 
 
 def _settings(driver: Driver, parcel: Parcel) -> list[str]:
