@@ -453,18 +453,19 @@ def test_a_daemon_that_died_is_said(home: Path) -> None:
 @pytest.mark.parametrize("state", ["never used", "used", "at work"])
 def test_nothing_is_written(home: Path, state: str) -> None:
     """Not a file, not a byte, not a time: in a home that was never used, in one that was, and in
-    one where a daemon is at work."""
+    one where a daemon is at work (it is stopped meanwhile, for it may write itself)."""
     write_agent(home, "good", GOOD)
     with ExitStack() as stack:
         if state == "used":
             run(home, "run-now", "good")
             rewrite(home, "PRAGMA wal_checkpoint(TRUNCATE)")  # put away as after a clean end
         if state == "at work":
-            stack.enter_context(daemon(home))
+            running = stack.enter_context(daemon(home))
             until(
                 lambda: rows(home, "SELECT 1 FROM schedules WHERE planned_through IS NOT NULL"),
                 what="the first plan",
             )
+            os.kill(running.pid, signal.SIGSTOP)
         else:
             spoil(home)
         before = tree(home)
