@@ -100,6 +100,7 @@ def masked_times(text: str) -> str:
         (r"((Mon|Tue|Wed|Thu|Fri|Sat|Sun) \d\d [A-Z][a-z]{2} |tomorrow )<time>", "<time>"),
         (r"\b\d+(\.\d+)? (ms|s|min)\b( \d+ s)?", "<span>"),
         (r"\b\d+ entries", "<count> entries"),
+        (r"(?m)^\d+ (?=<time> \S+/)", "<number> "),  # of a message: as many as came before it
     ):
         text = re.sub(pattern, shown, text)
     return text

@@ -45,7 +45,8 @@ async def test_a_global_notifier_knows_the_agent_s_own_secrets(tmp_path: Path) -
     write_agent(tmp_path, "b", other)
     async with line(tmp_path) as made, running(made):
         await made.until(lambda: made.post.parcels)
+        (parcel,) = made.post.parcels
+        masked = (*parcel.secrets, *parcel.hidden())
 
-    (parcel,) = made.post.parcels
-    assert "only-of-this-agent-1" in parcel.secrets
-    assert "only-of-another-agent-1" not in parcel.secrets
+    assert "only-of-this-agent-1" in masked
+    assert "only-of-another-agent-1" not in masked
