@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.support.daemon import environment
+from tests.support.patience import until
 
 PATIENCE_S = 50.0
 AGAIN_S = 8.0
@@ -57,19 +58,26 @@ class Terminal:
 
     def answer(self, question: str, *keys: str) -> None:
         """Wait until ``question`` is asked, then type."""
-        until = time.monotonic() + PATIENCE_S
+        end = time.monotonic() + PATIENCE_S
         while question not in self.said[self._read_to :]:
-            if not self._hear(until):
+            if not self._hear(end):
                 raise AssertionError(f"{question!r} was not asked:\n{self.said}")
         self._read_to = len(self.said)
         os.write(self._own, "".join(keys).encode())
+
+    def answer_hidden(self, question: str, text: str) -> None:
+        """The same for a secret: typed once the terminal shows nothing of it. What is typed before
+        is thrown away (``TCSAFLUSH``, termios(3))."""
+        self.answer(question)
+        until(lambda: not termios.tcgetattr(self._own)[3] & termios.ECHO, what="a hidden prompt")
+        os.write(self._own, f"{text}\n".encode())
 
     def interrupt(self, question: str) -> int:
         """Ctrl-C at the question; the exit status. Pressed again after a while: a signal that comes
         just as Python is going to read is heard with the next key."""
         self.answer(question)
-        until = time.monotonic() + PATIENCE_S
-        while not self._is_closed and time.monotonic() < until:
+        end = time.monotonic() + PATIENCE_S
+        while not self._is_closed and time.monotonic() < end:
             os.write(self._own, b"\x03")
             again = time.monotonic() + AGAIN_S
             while self._hear(again):
@@ -77,14 +85,17 @@ class Terminal:
         return self.close()
 
     def answers(self, pairs: Sequence[tuple[str, str]]) -> None:
-        """Each question with what is typed, and Enter."""
+        """Each question with what is typed, and Enter; a token is hidden."""
         for question, text in pairs:
-            self.answer(question, text, "\n")
+            if question == "token":
+                self.answer_hidden(question, text)
+            else:
+                self.answer(question, text, "\n")
 
     def close(self) -> int:
         """Its exit status, once it has ended and all that it said was read."""
-        until = time.monotonic() + PATIENCE_S
-        while self._hear(until):
+        end = time.monotonic() + PATIENCE_S
+        while self._hear(end):
             pass
         return self._process.wait(PATIENCE_S)
 
