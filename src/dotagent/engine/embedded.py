@@ -81,7 +81,7 @@ class Engine:
         self.journal: Journal | None = None
         """The daemon's log; a command has none."""
         self._surroundings = surroundings
-        self._recorder = recorder
+        self.recorder = recorder
         self._asked = Asked(self)
         self.chores = Chores()
         self._sending = 0
@@ -139,8 +139,8 @@ class Engine:
         """The loop, until a stop or until this command's own work is settled. Raises what a task
         of its own raised: a fault of dotagent itself ends it visibly, never halfway."""
         self.parts.trouble.on_change = self.poke
-        self._recorder.on_broken = self.poke
-        recorder = asyncio.create_task(self._recorder.run())
+        self.recorder.on_broken = self.poke
+        recorder = asyncio.create_task(self.recorder.run())
         recorder.add_done_callback(self._done)
         try:
             while self._stopping is None and not self._settled():
@@ -160,7 +160,7 @@ class Engine:
             recorder.cancel()
             with suppress(asyncio.CancelledError):
                 await recorder
-            await self._recorder.flush()
+            await self.recorder.flush()
         if self._failure is not None:
             raise self._failure
 
@@ -201,10 +201,10 @@ class Engine:
 
     async def _tell_of_the_record(self) -> None:
         """Somebody else has changed the audit file."""
-        broken = self._recorder.broken
+        broken = self.recorder.broken
         if broken is not None:
             await tell_broken(self.parts, broken)
-            self._recorder.broken = None
+            self.recorder.broken = None
 
     async def _has_room(self) -> bool:
         """After a full disk nothing new starts until the reserve is back (product §8)."""
