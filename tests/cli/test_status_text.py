@@ -178,6 +178,19 @@ def test_the_verdict_of_success(past: Past) -> None:
     assert "recovered on attempt 2; last ok 08:37; next run Tue 08:30" == line_of(past, "a/daily")
 
 
+def test_the_verdict_counts_what_cannot_run(past: Past) -> None:
+    """What runs is fine, but not everything runs; whom config.toml would tell is not told."""
+    past.agent("a", {"daily": daily("08:30")})
+    past.succeed("08:30")
+    past.break_manifest("a", [problem("run.command", "is missing")])
+    past.write(lambda tx: remember(tx, "config_problem", "config.toml:3: quiet_hours"))
+
+    assert "The only schedule is fine, but 1 manifest not right; the daemon runs (pid 123)." == (
+        verdict(past)
+    )
+    assert "no notifier is in force, for config.toml is not right" in " ".join(status(past).split())
+
+
 def test_the_verdict_without_a_daemon(past: Past) -> None:
     """Nothing is started; that somebody runs something by hand changes nothing about it."""
     past.agent("a", {"daily": daily("08:30")})
@@ -383,7 +396,7 @@ def test_files_that_are_not_right(past: Past) -> None:
     assert (
         "does not run: agents/a/agent.toml already has the name a; rename one of them"
     ) == line_of(past, "agents/z/agent.toml")
-    assert line_of(past, "config.toml").startswith("is not right, the last good one is in force: ")
+    assert line_of(past, "config.toml").startswith("is not right, and changes nothing until")
     assert "are not used: others may read it" == line_of(past, "secrets")
     assert (
         "was changed from outside: line 7 is not what was written; see: dotagent audit verify"

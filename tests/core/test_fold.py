@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -74,6 +76,25 @@ def test_backlog(channel: Channel, created: list[int], taken: int) -> None:
     queue = [row(n, created_at=at) for n, at in enumerate(created)]
 
     assert [taken] == backlog([queue], channel, NOW)
+
+
+@pytest.mark.parametrize(
+    ("created", "taken"),
+    [
+        ([LONG, LONG, SHORT], [1, 2, 3]),
+        ([LONG, SHORT, SHORT], [1, 2, 3]),
+        ([SHORT, SHORT, SHORT], [1, 2, 3]),
+    ],
+)
+def test_no_bad_news_without_its_end(created: list[int], taken: list[int]) -> None:
+    """Whatever folds, a recovery that waits goes with what it answers: the same message, sent again
+    after a lost answer, never knows less than before."""
+    kinds = [bad(1), bad(2), good(3)]
+    queue = [replace(each, created_at=at) for each, at in zip(kinds, created, strict=True)]
+    found = fold([queue], DOWN, NOW)
+
+    assert found is not None
+    assert taken == [each.id for each in found.rows]
 
 
 def test_quiet() -> None:

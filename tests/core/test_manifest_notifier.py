@@ -310,6 +310,14 @@ def test_no_secret_in_the_record() -> None:
     assert "s3cret" not in repr(notifier)
 
 
+def test_an_empty_template_is_refused() -> None:
+    """It would leave every message without words."""
+    _, problems = read('driver = "ntfy"\ntopic = "t"\ntemplate = " "\n')
+
+    (problem,) = problems
+    assert ("notifiers[0].template", True) == (problem.path, problem.fatal)
+
+
 def test_a_template_is_checked() -> None:
     """Where it is wrong stands with the file's line and its own."""
     _, problems = read(

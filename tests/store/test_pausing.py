@@ -148,8 +148,11 @@ async def test_agent_and_schedule(home: Home) -> None:
 async def test_a_pause_has_an_end_that_can_come(home: Home) -> None:
     """It ends later than now and within a year; both are said."""
     await begun(home)
+    no_time = {"agent": "a", "schedule": None, "by": "ann", "reason": "x", "for_ms": 0}
     with pytest.raises(UsageError, match="later than now"):
         await home.pause(SEEN)
+    with pytest.raises(UsageError, match="later than now"):
+        await home.write(lambda tx: pausing.pause(tx, home.actor, home.now, no_time))
     with pytest.raises(UsageError, match="a year at most") as long:
         await home.pause(SEEN + pausing.PAUSE_MOST_MS + 1)
 

@@ -103,7 +103,10 @@ def _what(counts: Mapping[str, int], unseen: int) -> str:
             return f"{some} of {total} schedules {one if some == 1 else many}"
     if counts["new"] == total:
         return f"nothing has been due yet ({count(total, 'schedule')})"
-    return "the only schedule is fine" if total == 1 else f"all {total} schedules are fine"
+    fine = "the only schedule is fine" if total == 1 else f"all {total} schedules are fine"
+    if counts["bad_manifests"]:
+        return f"{fine}, but {count(counts['bad_manifests'], 'manifest')} not right"
+    return fine
 
 
 def _nothing(counts: Mapping[str, int], unseen: int) -> str:
@@ -138,7 +141,10 @@ def full(page: Page, view: View, glance: Glance, unseen: int = 0) -> str:
         if entries:
             lines += ["", page.paint(title, "head"), *page.entries(entries, style)]
     if counts["schedules"] and not counts["notifiers"]:
-        alone = "Nobody is told when something fails: no notifier is set up. The inbox has it all."
+        why = "no notifier is set up"
+        if any(row["what"] == "config.toml" for row in glance.lists["troubles"]):
+            why = "no notifier is in force, for config.toml is not right"
+        alone = f"Nobody is told when something fails: {why}. The inbox has it all."
         lines += ["", *page.paragraph(alone, "doubtful")]
     lines += ["", *page.paragraph(f"Next: {following(view, glance, unseen)}")]
     return "\n".join(lines) + "\n"
@@ -362,7 +368,7 @@ def _plugin(row: Row) -> Entry:
 def _trouble(row: Row) -> Entry:
     why = " ".join(plain(row["why"]).split())
     name, how = {
-        "config.toml": ("config.toml", "is not right, the last good one is in force"),
+        "config.toml": ("config.toml", "is not right, and changes nothing until it is mended"),
         "secrets": ("secrets", "are not used"),
         "deadman": ("dead-man ping", "is not heard"),
     }.get(row["what"], ("audit record", "was changed from outside"))

@@ -93,13 +93,14 @@ def fold(queues: Sequence[Queue], channel: Channel, now: int) -> Fold | None:
     """The rows to send as one message, led by the first of the first queue; None to send that one
     alone."""
     most = PROBE_MOST if channel.failing else FOLDED_MOST
-    for why, counts in (
+    for why, far in (
         (Why.STORM, storm(queues, channel)),
         (Why.BACKLOG, backlog(queues, channel, now)),
         (Why.QUIET, quiet(queues)),
         (Why.OVERTAKEN, overtaken(queues)),
         (Why.COLLAPSE, collapse(queues)),
     ):
+        counts = _with_their_end(queues, far)
         if counts[0] and sum(counts) > 1:
             taken = [row for queue, n in zip(queues, counts, strict=True) for row in queue[:n]]
             rows = tuple(taken[:most])
@@ -131,9 +132,7 @@ def quiet(queues: Sequence[Queue]) -> list[int]:
 
 def overtaken(queues: Sequence[Queue]) -> list[int]:
     """Failures whose own recovery waits behind them, up to the last such recovery."""
-    first = queues[0]
-    ends = [at for at, row in enumerate(first) if row.id in _answers(first)]
-    return [ends[-1] + 1 if ends else 0, *_none(queues[1:])]
+    return [_answered(queues[0]), *_none(queues[1:])]
 
 
 def collapse(queues: Sequence[Queue]) -> list[int]:
@@ -142,6 +141,21 @@ def collapse(queues: Sequence[Queue]) -> list[int]:
     attempt = first[0].attempt_id
     same = [row.collapse and attempt is not None and row.attempt_id == attempt for row in first]
     return [_prefix(same), *_none(queues[1:])]
+
+
+def _with_their_end(queues: Sequence[Queue], counts: Sequence[int]) -> list[int]:
+    """The same, but no failure goes without the recovery that waits behind it: a message that is
+    sent again after a lost answer never knows less than the one before."""
+    return [
+        max(count, _answered(queue)) if count else 0
+        for queue, count in zip(queues, counts, strict=True)
+    ]
+
+
+def _answered(queue: Queue) -> int:
+    """How far the last recovery lies that answers a failure before it."""
+    answers = _answers(queue)
+    return max((at + 1 for at, row in enumerate(queue) if row.id in answers), default=0)
 
 
 def _none(queues: Sequence[Queue]) -> list[int]:

@@ -156,6 +156,9 @@ def _notifier(
 
 
 def _check_template(text: str, path: str, findings: Findings) -> None:
+    if not text.strip():
+        findings.wrong(child(path, "template"), "is empty; leave it out for our own words")
+        return
     for flaw in template.check(text):
         message = f"line {flaw.line} of the template: {flaw.message}"
         findings.wrong(child(path, "template"), message, flaw.hint)

@@ -48,7 +48,7 @@ def pause(tx: Tx, actor: Actor, now: int, args: Args) -> Answer:
     """Nothing of it runs before ``until_at``, or for ``for_ms`` from now. A new pause of the same
     takes the old one's place. Raises ``NotFound``, ``UsageError``."""
     word = _word(tx, args)
-    until_at = now + int(args["for_ms"]) if args.get("for_ms") else int(args["until_at"])
+    until_at = now + int(args["for_ms"]) if "for_ms" in args else int(args["until_at"])
     if until_at <= now:
         raise UsageError(f"a pause has to end later than now: {when(until_at, now, actor.zone)}")
     if until_at - now > PAUSE_MOST_MS:

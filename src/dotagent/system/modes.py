@@ -24,6 +24,7 @@ def findings(paths: Paths) -> list[Problem]:
     found = [*_home(paths.home)]
     for folder in (paths.state, paths.logs):
         if os.path.isdir(folder):
+            found += _unwritable(folder)
             found += _tree(folder, reachable=True)
     for path in (paths.config, paths.legacy_audit):
         found += _written_by_others(path)
@@ -42,6 +43,13 @@ def _home(home: str) -> Iterator[Problem]:
         hint = f"chmod u+rwx {shlex.quote(home)}"
         yield Problem(path="", file=home, message="you may not write in your home", hint=hint)
     yield from _written_by_others(home)
+
+
+def _unwritable(folder: str) -> Iterator[Problem]:
+    """Without it nothing can run at all."""
+    if not os.access(folder, os.W_OK | os.X_OK):
+        hint = f"chmod u+rwx {shlex.quote(folder)}"
+        yield Problem(path="", file=folder, message="you may not write here", hint=hint)
 
 
 def _written_by_others(path: str) -> Iterator[Problem]:
