@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 from tests.cli.scene import DAILY, held_by, rows
-from tests.support.daemon import run, start, write_agent
+from tests.support.daemon import daemon, run, start, write_agent
 from tests.support.patience import until
+
+AT_ONCE = '[[schedules]]\nid = "s"\nevery = "1h"\nrun_at_start = true\n'
 
 
 def test_a_run_ends_for_good(home: Path) -> None:
@@ -27,6 +30,23 @@ def test_a_run_ends_for_good(home: Path) -> None:
     assert ": it hangs" in shown
     assert [("skipped",)] == rows(home, "SELECT verdict FROM attempts")
     assert [] == rows(home, "SELECT 1 FROM outages")
+
+
+def test_what_was_removed_while_it_runs(home: Path) -> None:
+    """Its manifest is gone, its process is not: it is shown, and can be ended."""
+    folder = write_agent(home, "long", AT_ONCE, script="exec sleep 600")
+    with daemon(home):
+        until(lambda: rows(home, "SELECT 1 FROM attempts WHERE pid"), what="the run to begin")
+        shutil.rmtree(folder)
+        gone = "SELECT 1 FROM agents WHERE gone_at"
+        until(lambda: rows(home, gone), what="the agent to be gone")
+        why = run(home, "why", "long").stdout.replace("\n", " ")
+        stopped = run(home, "stop", "long")
+
+    assert "is gone since" in why
+    assert "does not run any more" not in why
+    assert (0, "Ended: long/s.") == (stopped.returncode, stopped.stdout[:14])
+    assert [("skipped",)] == rows(home, "SELECT verdict FROM attempts")
 
 
 def test_nothing_runs(home: Path) -> None:

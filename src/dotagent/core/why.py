@@ -58,7 +58,7 @@ class _Words:
         if standing.gone_at is not None:
             gone = "is disabled in its manifest" if standing.gone_why == "disabled" else "is gone"
             since = self.at(standing.gone_at)
-            yield f"{gone} since {since} and does not run any more"
+            yield f"{gone} since {since}{'' if live else ' and does not run any more'}"
         elif standing.held_at is not None and not live:
             yield (
                 f"is held since {self.at(standing.held_at)}, because its folder"

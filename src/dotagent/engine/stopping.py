@@ -40,14 +40,15 @@ class Stops:
         """Raises ``NotFound`` for a name that nobody bears, ``UsageError`` where nothing runs."""
         parts = self._engine.parts
         by, why = str(args["by"]), str(args.get("reason") or "")
-        agent, schedule = await parts.store.write(lambda tx: say.named(tx, args))
+        agent, schedule = str(args["agent"]), args.get("schedule")
         name = agent if schedule is None else f"{agent}/{schedule}"
         found = [
             attempt
             for attempt in self._engine.attempts.values()
             if attempt.run.agent == agent and schedule in (None, attempt.run.schedule_id)
         ]
-        if not found:
+        if not found:  # what was removed while it ran has no name any more, but can be ended
+            await parts.store.write(lambda tx: say.named(tx, args))
             raise UsageError(f"nothing of {name} runs now", f"See: dotagent why {agent}")
 
         def attest(tx: Tx) -> None:
