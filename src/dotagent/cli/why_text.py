@@ -110,7 +110,8 @@ class _Evidence:
     def _window(self, window: Window) -> list[Entry]:
         planned = self.exact(window.expected_at)
         if window.expected_to is not None and window.count > 1:
-            planned += f" to {self.exact(window.expected_to)} ({window.count} runs)"
+            last = self.exact(window.expected_to)
+            planned += f" to {last} ({window.count} runs)" if window.count > 1 else ""
         entries = [("planned for", planned), ("noticed", self.at(window.planned_at))]
         if window.expected_to is None:
             entries.append(("start by", self.at(window.deadline_at)))

@@ -104,7 +104,10 @@ def fold(queues: Sequence[Queue], channel: Channel, now: int) -> Fold | None:
         if counts[0] and sum(counts) > 1:
             taken = [row for queue, n in zip(queues, counts, strict=True) for row in queue[:n]]
             rows = tuple(taken[:most])
-            return Fold(why=why, lead=leading(rows, why), rows=rows)
+            # What answers a failure says more than what held both up.
+            answered = why is Why.BACKLOG and counts == overtaken(queues)
+            said = Why.OVERTAKEN if answered else why
+            return Fold(why=said, lead=leading(rows, said), rows=rows)
     return None
 
 
