@@ -2,7 +2,8 @@
 # is set up on first use, in .venv, from the hashed requirements files.
 
 PYTHON ?= python3
-WORKERS ?= auto
+# Many tests wait for real processes: two workers a core keep the cores at work.
+WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) * 2)))
 ARGS ?=
 SEED ?=
 
