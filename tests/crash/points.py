@@ -28,7 +28,7 @@ from dotagent.system.auditfile import AuditFile
 
 STEPS: dict[str, Callable[..., Any]] = {
     "begin": holders.begin,
-    "keep the good copy": goodcopy.write,
+    "keep the good copy": goodcopy.write_many,
     "adopt": adopt.adopt,
     "plan": plan.plan_due,
     "claim the window": attempts.claim_due,
@@ -48,7 +48,7 @@ STEPS: dict[str, Callable[..., Any]] = {
 FEW, MANY = (1, 2), (1, 2, 4)
 PASSED = {
     "begin": (1,),
-    "keep the good copy": FEW,
+    "keep the good copy": (1,),
     "adopt": (1,),
     "end the output": FEW,
     "commit": tuple(range(1, 15)),

@@ -13,9 +13,12 @@ import errno
 import fcntl
 import os
 import time
-from collections.abc import Callable
 
 from dotagent.core.errors import HeldError, HomeError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 TRIES = 25
 PAUSE_S = 0.004
