@@ -203,8 +203,8 @@ def test_no_secret_escapes(home: Home) -> None:
                     look(" ".join(words), said)
             running.stop()
             leaks += [f"the daemon's words: {place}" for place in found_in(running.said().encode())]
-        # What stands in a refused file nobody knows: it must not be quoted when that is told. Nor is
-        # it handed to a plugin any more, which could not say it then.
+        # What stands in a refused file nobody knows: it must not be quoted when that is told. Nor
+        # is it handed to a plugin any more, which could not say it then.
         bash(home.path / "plugins", "echo '{\"ok\":true}'", "traitor")
         home.secrets(**{"API": CANARY["store"], "wrapped pem/line": CANARY["broken-file"]})
         for name in ("ill", "well", "blocked", "lost", "unproved"):
