@@ -465,7 +465,7 @@ def test_nothing_is_written(home: Path, state: str) -> None:
                 lambda: rows(home, "SELECT 1 FROM schedules WHERE planned_through IS NOT NULL"),
                 what="the first plan",
             )
-            os.kill(running.pid, signal.SIGSTOP)
+            running.freeze(home)
         else:
             spoil(home)
         before = tree(home)

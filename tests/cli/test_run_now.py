@@ -264,10 +264,8 @@ def test_what_nobody_took_up_is_called_off(home: Path) -> None:
     """A daemon that does not answer is named; who does not want to wait for it leaves nothing that
     would be done behind their back."""
     write_agent(home, "a", DAILY)
-    planned = "SELECT 1 FROM schedules WHERE planned_through NOT NULL"
     with daemon(home) as frozen:
-        until(lambda: rows(home, planned), what="the daemon to be at rest")
-        os.kill(frozen.pid, signal.SIGSTOP)
+        frozen.freeze(home)
         with start(home, "run-now", "a") as command:
             said = _give_up(home, command)
         os.kill(frozen.pid, signal.SIGCONT)

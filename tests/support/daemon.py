@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -84,6 +85,15 @@ class Daemon:
             os.kill(self.pid, number)
             os.kill(self.pid, signal.SIGCONT)
         return self.process.wait()
+
+    def freeze(self, home: Path) -> None:
+        """Stop it (SIGSTOP) at a moment when it does not write: whoever is frozen in the middle of
+        a transaction lets nobody else write, and shuts out more than a daemon that hangs."""
+        with closing(sqlite3.connect(home / "state" / "dotagent.db", isolation_level=None)) as db:
+            db.execute("BEGIN IMMEDIATE")
+            os.kill(self.pid, signal.SIGSTOP)
+            os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WNOWAIT)
+            db.execute("ROLLBACK")
 
     def said(self) -> str:
         """All that it wrote to stderr so far."""
