@@ -15,8 +15,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from dotagent.supervisor.kernel import Kernel
 from dotagent.supervisor.orphans import LostAttempt
 from dotagent.supervisor.spawner import RealSpawner
@@ -157,7 +155,6 @@ def groups_left(made: Line) -> list[int]:
     return [row.pid for row in machine_table().rows() if row.group in pids or row.session in pids]
 
 
-@pytest.mark.timeout(110)
 async def test_every_child_ends_as_a_recorded_fact(tmp_path: Path) -> None:
     """The table: exit, events and output of each are in the store; no process of any survives."""
     for number, case in enumerate(CASES.values()):
