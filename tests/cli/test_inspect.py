@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
+from tests.cli.scene import DAILY
 from tests.support.daemon import run, write_agent
 
 BOTH = """
@@ -89,6 +92,31 @@ def test_a_file_that_is_edited(home: Path) -> None:
     assert "missing" == gone["file"]
     assert gone["gone"] is not None
     assert "disk-alert is gone" in run(home, "inspect", "disk-alert").stdout
+
+
+def test_no_run_is_next_before_one_is_planned(home: Path) -> None:
+    """A command adopts an agent and plans nothing: its first sight is no run. Once it is planned
+    the next run is shown, also one that fell due while nobody was there."""
+    write_agent(home, "disk-alert", DAILY)
+    run(home, "run-now", "disk-alert")
+    unplanned, early = inspected(home)
+    run(home, "tick")
+    planned, ahead = inspected(home)
+    with closing(sqlite3.connect(home / "state" / "dotagent.db")) as db, db:
+        db.execute("UPDATE schedules SET planned_through = 0, next_due_at = 86400000")
+    overdue, past = inspected(home)
+
+    assert (None, False) == (unplanned, "next run" in early)
+    assert planned
+    assert "next run" in ahead
+    assert "1970-01-02T00:00:00+0000" == overdue
+    assert "next run 1970-01-02 00:00" in past
+
+
+def inspected(home: Path) -> tuple[str | None, str]:
+    """When its one schedule is due next, in the data; and the text."""
+    (schedule,) = json.loads(run(home, "inspect", "disk-alert", "--json").stdout)["schedules"]
+    return schedule["next_due"], run(home, "inspect", "disk-alert").stdout
 
 
 def test_a_good_copy_that_is_gone(home: Path) -> None:

@@ -161,8 +161,7 @@ def _schedule(seen: Look, schedule: Scheduled) -> str:
     bits.append(schedule.health + (f" ({plain(schedule.reason)})" if schedule.reason else ""))
     if schedule.last_success_at is not None:
         bits.append(f"last ok {clock(schedule.last_success_at, seen.now, seen.zone)}")
-    # What nobody has planned yet is "due" at its first sight, which is no run.
-    if schedule.next_due_at is not None and schedule.next_due_at > seen.now:
+    if schedule.next_due_at is not None:
         bits.append(f"next run {clock(schedule.next_due_at, seen.now, seen.zone)}")
     bits.append(_tries(schedule))
     return "; ".join(bits)
