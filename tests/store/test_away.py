@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dotagent.core.model import Exited
 from dotagent.core.passage import ASLEEP, Passage, Span
-from dotagent.core.when import Calendar
+from dotagent.core.when import Calendar, Every
 from dotagent.store import spans
 from tests.core.walls import HOUR_MS, MINUTE_MS
 from tests.store.builder import EIGHT, Home, agent, route, schedule
@@ -128,3 +128,39 @@ async def test_a_machine_that_slept(home: Home) -> None:
 
     assert ["Away 08:00–13:01: 1 run caught up, 1 ok; 4 older windows folded"] == told(home)
     assert "the machine slept" == home.value("SELECT why FROM spans")
+
+
+async def test_who_is_behind_anyway_holds_nothing_up(home: Home) -> None:
+    """A schedule whose runs take longer than its period is always catching up: the absence is told
+    once what fell due in it has settled, and speaks of nothing later."""
+    often = Every(every_ms=10 * MINUTE_MS)
+    await asleep(home, schedule(when=often, overlap="queue"), hours=2)
+    home.now += MINUTE_MS
+    (run,) = await home.due()
+    await home.look()
+    during = told(home)
+    home.now += 35 * MINUTE_MS
+    await home.settle(run, OK)
+    (behind,) = await home.due()
+    await home.look()
+
+    assert [] == during
+    assert 3 == home.value("SELECT caught_up + 1 FROM windows WHERE state = 'running'")
+    assert behind.expected_at > run.expected_at
+    assert ["Away 08:01–10:01: 1 run caught up, 1 ok; 14 older windows folded"] == told(home)
+
+
+async def test_what_is_missed_later_is_not_of_the_absence(home: Home) -> None:
+    """A window that fell due after it, and could not be tried either."""
+    missing = schedule("m", when=DAILY, catch_up="none")
+    later = schedule("z", when=Calendar(expression="30 12 * * *"), catch_up="none")
+    await asleep(home, missing, later, schedule("r", when=DAILY), hours=4)
+    (run,) = await home.due()
+    await home.due(home.now + 2 * HOUR_MS)
+    await home.look()
+    home.now += MINUTE_MS
+    await home.settle(run, OK)
+    await home.look()
+
+    assert 2 == home.value("SELECT count(*) FROM windows WHERE state = 'missed'")
+    assert ["Away 08:01–12:01: 1 run caught up, 1 ok; 1 run missed (a/m)"] == told(home)

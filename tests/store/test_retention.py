@@ -16,7 +16,7 @@ from dotagent.store import database, requests, retention
 from dotagent.store.actor import Actor
 from dotagent.store.database import Store
 from dotagent.store.retention import BATCH, Place
-from tests.store.builder import EIGHT, SEEN, Home, agent, route, schedule
+from tests.store.builder import EIGHT, HOURLY, SEEN, Home, agent, route, schedule
 from tests.store.builder import database as database_in
 from tests.store.test_query_plans import long_ways
 
@@ -112,6 +112,35 @@ async def test_what_is_on_its_way_stays(home: Home) -> None:
         event = home.row("SELECT * FROM events WHERE seq = ?", row["event_seq"])
         assert home.value("SELECT 1 FROM attempts WHERE id = ?", event["attempt_id"])
     assert 1 <= home.value("SELECT count(*) FROM sends")
+
+
+async def test_what_an_absence_still_counts_stays(home: Home) -> None:
+    """One of two runs that were caught up takes longer than history is kept: told at its end, the
+    absence counts both, and the older windows that they stood in for; then all of it goes."""
+    often = [schedule(id, when=HOURLY, tries=1) for id in ("long", "short")]
+    await home.adopt(agent(schedules=often, routes=[route()]))
+    await home.notify(route("g", "f2"))
+    await home.plan()
+    await home.end()
+    home.now += 5 * HOUR_MS
+    await home.begin()
+    for run in await home.due():
+        if run.schedule_id == "short":
+            await home.settle(run, Exited(code=0))
+        else:
+            long = run
+    await runs(home, 5, Exited(code=0))
+    home.now += 31 * DAY_MS
+    await prune(home)
+    await home.settle(long, Exited(code=0))
+    await home.look()
+    lines = home.rows("SELECT facts FROM events WHERE kind = 'away_summary'")
+    before = counts(home)
+    await prune(home)
+
+    assert 1 == len(lines)
+    assert "2 runs caught up, 2 ok; 8 older windows folded" in lines[0]["facts"]
+    assert counts(home)["windows"] < before["windows"]
 
 
 @pytest.mark.parametrize("told", [True, False])

@@ -1,4 +1,8 @@
-"""Absences: kept until what was caught up after them has settled, and then told once."""
+"""Absences: kept until what was caught up after them has settled, and then told once.
+
+Invariant: an absence is told of what fell due before its end, and waits for nothing else: a
+schedule that is behind for a reason of its own never holds it up.
+"""
 
 from __future__ import annotations
 
@@ -19,19 +23,34 @@ _ABSENCE = "away"
 
 def over(tx: Tx, from_at: int, to_at: int) -> None:
     """Back again. An earlier absence that was not told of yet is part of this one."""
-    known = facts.recall(tx, _ABSENCE)
-    if known:
-        from_at = min(from_at, json.loads(known)[0])
+    known = _untold(tx)
+    if known is not None:
+        from_at = min(from_at, known[0])
     facts.remember(tx, _ABSENCE, json.dumps([from_at, to_at]))
+
+
+def needs(tx: Tx, closed_at: int) -> bool:
+    """Whether an absence that was not told of yet may still count a window that ended then."""
+    known = _untold(tx)
+    return known is not None and closed_at >= known[1]
+
+
+def _untold(tx: Tx) -> tuple[int, int] | None:
+    """From and to."""
+    known = facts.recall(tx, _ABSENCE)
+    if not known:
+        return None
+    from_at, to_at = json.loads(known)
+    return from_at, to_at
 
 
 def settle(tx: Tx, actor: Actor, now: int) -> set[str]:
     """Tell of an absence once all that it made late has settled. Returns destinations with
     something to send."""
-    known = facts.recall(tx, _ABSENCE)
-    if not known:
+    known = _untold(tx)
+    if known is None:
         return set()
-    from_at, to_at = json.loads(known)
+    from_at, to_at = known
     if tx.value(_CATCHING_UP, to_at):
         return set()
     facts.remember(tx, _ABSENCE, "")
@@ -43,41 +62,38 @@ def settle(tx: Tx, actor: Actor, now: int) -> set[str]:
     return tell(tx, actor, now, [events.of_system(Kind.AWAY_SUMMARY, now, line)])
 
 
-# What is held back by a vanished root has no next try, and is not waited for.
-_CATCHING_UP = """
-SELECT 1 FROM windows WHERE (late = 1 OR caught_up > 0) AND planned_at >= ?
-AND (state = 'running' OR (state = 'waiting' AND next_at IS NOT NULL)) LIMIT 1
+# When the first of all those that a window stands in for fell due, else the window itself: the row
+# of its gap is the one before it.
+_FIRST_AT = """
+coalesce((SELECT o.expected_at FROM windows o WHERE w.caught_up > 0 AND o.agent = w.agent
+  AND o.schedule = w.schedule AND o.plan_epoch = w.plan_epoch AND o.expected_at < w.expected_at
+  ORDER BY o.expected_at DESC LIMIT 1), w.expected_at)
 """
-_LATE = """
-SELECT w.*, s.stale_after_ms FROM windows w INDEXED BY windows_late
+# What is held back by a vanished root has no next try, and is not waited for.
+_CATCHING_UP = f"""
+SELECT 1 FROM windows w WHERE (late = 1 OR caught_up > 0) AND planned_at >= ?1
+AND (state = 'running' OR (state = 'waiting' AND next_at IS NOT NULL)) AND {_FIRST_AT} <= ?1
+LIMIT 1
+"""
+_LATE = f"""
+SELECT w.*, s.stale_after_ms, {_FIRST_AT} AS first_at FROM windows w INDEXED BY windows_late
 JOIN schedules s ON s.agent = w.agent AND s.id = w.schedule
-WHERE (w.late = 1 OR w.caught_up > 0) AND w.planned_at >= ? AND w.closed_at IS NOT NULL
-ORDER BY w.id
+WHERE (w.late = 1 OR w.caught_up > 0) AND w.planned_at >= ?1 AND w.closed_at IS NOT NULL
+AND {_FIRST_AT} <= ?1 ORDER BY w.id
 """
 _MISSED = """
 SELECT agent, schedule, sum(count) AS count FROM windows INDEXED BY windows_closed
-WHERE closed_at >= ? AND state = 'missed' AND late = 0 AND caught_up = 0 GROUP BY agent, schedule
-ORDER BY agent, schedule
+WHERE closed_at >= ?1 AND expected_at <= ?1 AND state = 'missed' AND late = 0 AND caught_up = 0
+GROUP BY agent, schedule ORDER BY agent, schedule
 """
 
 
 def _caught_up(tx: Tx, window: Row) -> CaughtUp:
-    first_at = window["expected_at"]
-    if window["caught_up"]:
-        oldest = tx.value(
-            "SELECT expected_at FROM windows WHERE agent = ? AND schedule = ? AND plan_epoch = ?"
-            " AND expected_at < ? ORDER BY expected_at DESC LIMIT 1",
-            window["agent"],
-            window["schedule"],
-            window["plan_epoch"],
-            first_at,
-        )
-        first_at = first_at if oldest is None else oldest
     return CaughtUp(
         name=_name(tx, window),
         state=WindowState(window["state"]),
         older=window["caught_up"],
-        late_ms=window["planned_at"] - first_at,
+        late_ms=window["planned_at"] - window["first_at"],
         tolerance_ms=window["stale_after_ms"],
     )
 

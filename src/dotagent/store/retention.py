@@ -16,6 +16,7 @@ from sqlite3 import Row
 
 from dotagent.core.chain import stamped_at
 from dotagent.core.span import DAY_MS
+from dotagent.store import away
 from dotagent.store.database import Tx
 
 BATCH = 100
@@ -178,6 +179,8 @@ def _last_attempt(tx: Tx, agent: str, schedule: str) -> int | None:
 
 def _window(tx: Tx, row: Row, limits: Until) -> int:
     """A closed window with its attempts."""
+    if away.needs(tx, row["closed_at"]):
+        return 0
     names = row["agent"], row["schedule"]
     tries = tx.all("SELECT id, ended_at FROM attempts WHERE window_id = ?", row["id"])
     if _lives(tx, *names, limits):
