@@ -212,6 +212,19 @@ async def test_gone(home: Home, how: str, why: str) -> None:
     ]
 
 
+@pytest.mark.parametrize("how", ["file", "entry"])
+async def test_removed_while_disabled(home: Home, how: str) -> None:
+    """A schedule that was disabled and is then taken away is gone as any other: status shows it no
+    longer, and it goes with the past."""
+    await home.adopt(agent())
+    await home.adopt(agent(enabled=False))
+    home.now += HOUR_MS
+    await home.adopt(*([] if how == "file" else [agent(schedules=[schedule("t")], enabled=False)]))
+
+    row = home.row("SELECT * FROM schedules WHERE id = 's'")
+    assert (home.now, "removed", "off") == (row["gone_at"], row["gone_why"], row["health"])
+
+
 async def test_return(home: Home) -> None:
     """What comes back goes on from here: nothing was due in between (rules R3)."""
     await home.adopt(agent())

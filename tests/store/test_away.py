@@ -6,8 +6,9 @@ from dotagent.core.model import Exited
 from dotagent.core.passage import ASLEEP, Passage, Span
 from dotagent.core.when import Calendar, Every
 from dotagent.store import spans
+from dotagent.store.attempts import Run
 from tests.core.walls import HOUR_MS, MINUTE_MS
-from tests.store.builder import EIGHT, Home, agent, route, schedule
+from tests.store.builder import EIGHT, SEEN, Home, agent, route, schedule
 
 OK = Exited(code=0)
 DAILY = Calendar(expression="0 9 * * *")
@@ -17,6 +18,12 @@ def told(home: Home) -> list[str]:
     """The lines of what was told of absences."""
     found = "SELECT facts FROM events WHERE kind = 'away_summary'"
     return [row["facts"].split('"')[3] for row in home.rows(found)]
+
+
+def since(run: Run) -> int:
+    """How long after its agent was first seen it fell due."""
+    assert run.expected_at is not None
+    return run.expected_at - SEEN
 
 
 async def asleep(home: Home, *schedules: object, hours: int = 5) -> int:
@@ -146,7 +153,7 @@ async def test_who_is_behind_anyway_holds_nothing_up(home: Home) -> None:
 
     assert [] == during
     assert 3 == home.value("SELECT caught_up + 1 FROM windows WHERE state = 'running'")
-    assert behind.expected_at > run.expected_at
+    assert (2 * HOUR_MS + 30 * MINUTE_MS, 3 * HOUR_MS) == (since(run), since(behind))
     assert ["Away 08:01–10:01: 1 run caught up, 1 ok; 14 older windows folded"] == told(home)
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from dotagent.core.model import Exited, Kind, Retry
 from dotagent.core.span import DAY_MS, HOUR_MS
+from dotagent.core.when import Every
 from dotagent.store import database, requests, retention
 from dotagent.store.actor import Actor
 from dotagent.store.database import Store
@@ -124,11 +125,8 @@ async def test_what_an_absence_still_counts_stays(home: Home) -> None:
     await home.end()
     home.now += 5 * HOUR_MS
     await home.begin()
-    for run in await home.due():
-        if run.schedule_id == "short":
-            await home.settle(run, Exited(code=0))
-        else:
-            long = run
+    long, short = sorted(await home.due(), key=lambda run: run.schedule_id)
+    await home.settle(short, Exited(code=0))
     await runs(home, 5, Exited(code=0))
     home.now += 31 * DAY_MS
     await prune(home)
@@ -215,6 +213,30 @@ async def test_answered_requests_go_the_next_day(home: Home) -> None:
     with closing(home.store.read()) as reader:
         assert 1 == len(requests.waiting(reader))
     assert 1 == counts(home)["requests"]
+
+
+async def test_a_long_disabled_schedule_is_the_same_one(home: Home) -> None:
+    """Disabled for longer than history is kept, an interval goes on at its old grid when it is
+    enabled, and its first run at once is not made again; removed meanwhile, it goes for good."""
+    often = [
+        schedule("s", when=Every(every_ms=HOUR_MS, run_at_start=True)),
+        schedule("gone", when=Every(every_ms=HOUR_MS)),
+    ]
+    await home.adopt(agent(schedules=often))
+    first = await home.run()
+    await home.adopt(agent(schedules=often, enabled=False))
+    await home.adopt(agent(schedules=often[:1], enabled=False))
+    home.now += 40 * DAY_MS + HOUR_MS // 3
+    await home.send_all()
+    await prune(home)
+    kept = home.rows("SELECT id, gone_why FROM schedules")
+    await home.adopt(agent(schedules=often[:1]))
+    due = await home.due()
+
+    assert first.expected_at == SEEN
+    assert [{"id": "s", "gone_why": "disabled"}] == kept
+    assert [] == due
+    assert SEEN + 40 * DAY_MS + HOUR_MS == (await home.wakes())["plan"]
 
 
 async def test_trials_and_manual_runs_go_too(home: Home) -> None:

@@ -259,9 +259,13 @@ def _agent(tx: Tx, now: int, agent: AgentRows, left: Left) -> None:
     )
 
 
+_NAMED = "SELECT id FROM schedules WHERE agent = ? AND (gone_at IS NULL OR gone_why = ?)"
+"""What the manifest names, or did when it was last read."""
+
+
 def _schedules(tx: Tx, now: int, agent: AgentRows) -> None:
     wanted = {schedule.id for schedule in agent.schedules}
-    for row in tx.all("SELECT id FROM schedules WHERE agent = ? AND gone_at IS NULL", agent.name):
+    for row in tx.all(_NAMED, agent.name, Ending.DISABLED):
         if row["id"] not in wanted:
             dismiss(tx, now, agent.name, row["id"], Ending.REMOVED)
     for schedule in agent.schedules:
@@ -331,13 +335,12 @@ def _say_how(tx: Tx, agent: AgentRows, new: ScheduleRow) -> None:
 
 def dismiss(tx: Tx, now: int, agent: str, schedule: str, why: str) -> None:
     """A schedule is no longer wanted (rules R9): its waiting window ends skipped, a running one
-    with its attempt; the outage closes and reminders stop."""
+    with its attempt; the outage closes and reminders stop. One that was disabled may be removed."""
     tx.run(
-        "UPDATE schedules SET gone_at = ?, gone_why = ?, next_due_at = NULL, held_at = NULL,"
-        " frozen_at = NULL, stale_at = NULL, health = 'off', reason = ?"
-        " WHERE agent = ? AND id = ? AND gone_at IS NULL",
+        "UPDATE schedules SET gone_at = ?1, gone_why = ?2, next_due_at = NULL, held_at = NULL,"
+        " frozen_at = NULL, stale_at = NULL, health = 'off', reason = ?2"
+        " WHERE agent = ?3 AND id = ?4 AND gone_why IS NOT ?2",
         now,
-        why,
         why,
         agent,
         schedule,
@@ -363,9 +366,7 @@ def _remove_missing(tx: Tx, now: int) -> None:
     ):
         tx.run("UPDATE agents SET gone_at = ? WHERE name = ?", now, row["name"])
         plugin_uses.set_uses(tx, row["name"], {})
-        for schedule in tx.all(
-            "SELECT id FROM schedules WHERE agent = ? AND gone_at IS NULL", row["name"]
-        ):
+        for schedule in tx.all(_NAMED, row["name"], Ending.DISABLED):
             dismiss(tx, now, row["name"], schedule["id"], Ending.REMOVED)
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from sqlite3 import Row
 
 from dotagent.core.chain import stamped_at
+from dotagent.core.ending import Ending
 from dotagent.core.span import DAY_MS
 from dotagent.store import away
 from dotagent.store.database import Tx
@@ -220,7 +221,10 @@ def _outage(tx: Tx, row: Row, limits: Until) -> int:
 
 
 def _schedule(tx: Tx, row: Row, limits: Until) -> int:
-    """A schedule that is long gone, with nothing left of it."""
+    """A schedule that is long gone, with nothing left of it. One that is only disabled is not:
+    enabled again it goes on where it was (rules R3)."""
+    if row["gone_why"] == Ending.DISABLED:
+        return 0
     names = row["agent"], row["id"]
     for table in ("windows", "attempts", "events"):
         if _any(tx, f"SELECT 1 FROM {table} WHERE agent = ? AND schedule = ?", *names):
@@ -319,7 +323,7 @@ _WALKS: Sequence[_Walk] = (
     _walk("holders", "epoch", "began_at", _simply("holders", "epoch")),
     _walk("pauses", "id", "from_at", _simply("pauses", "id")),
     _walk("silences", "id", "made_at", _simply("silences", "id")),
-    _gone("schedules", "agent, id", _schedule),
+    _gone("schedules", "agent, id, gone_why", _schedule),
     _gone("agents", "name", _agent),
     _walk(
         "requests",
