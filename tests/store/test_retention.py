@@ -226,8 +226,8 @@ async def test_a_long_disabled_schedule_is_the_same_one(home: Home) -> None:
     first = await home.run()
     await home.adopt(agent(schedules=often, enabled=False))
     await home.adopt(agent(schedules=often[:1], enabled=False))
-    home.now += 40 * DAY_MS + HOUR_MS // 3
     await home.send_all()
+    home.now += 40 * DAY_MS + HOUR_MS // 3
     await prune(home)
     kept = home.rows("SELECT id, gone_why FROM schedules")
     await home.adopt(agent(schedules=often[:1]))
