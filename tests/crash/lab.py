@@ -112,25 +112,22 @@ class Lab:
         self._count = 0
 
     @contextmanager
-    def trial(self, point: str | None) -> Iterator[Trial]:
-        """Kill at ``point`` (None: never), then let a daemon finish; everything is at rest."""
+    def trial(self, *points: str, recover: int = 2) -> Iterator[Trial]:
+        """Kill a daemon at each point, one after the other, then let one finish; everything is at
+        rest. ``recover``: so many of its two agents recover."""
         self._count += 1
         home = self._folder / f"home{self._count}"
         with serving(NtfyServer()) as server:
             server.script(Answer(status=503))
             write_agent(home, "flaky", server.url, succeeds_at=2, every="1h")
             write_agent(home, "late", server.url, succeeds_at=3, every="1s")
-            first = self._start(home, point)
-            if point is None:
-                status = self._finish(home, first)
-            else:
-                status = self._ended(first, f"the kill at {point}")
-                self._finish(home, self._start(home, None))
+            ends = [self._ended(self._start(home, at), f"the kill at {at}") for at in points]
+            ends.append(self._finish(home, self._start(home, None), recover))
             db = sqlite3.connect(home / "state/dotagent.db")
             db.row_factory = sqlite3.Row
             try:
                 passed = tuple((home / "report").read_text().split("\n"))
-                yield Trial(home=home, status=status, passed=passed, db=db, server=server)
+                yield Trial(home=home, status=ends[0], passed=passed, db=db, server=server)
             finally:
                 db.close()
 
@@ -139,9 +136,9 @@ class Lab:
         pid: int = self._nursery.ask(home=str(home), point=point, **files)["pid"]
         return pid
 
-    def _finish(self, home: Path, pid: int) -> int:
+    def _finish(self, home: Path, pid: int, recover: int) -> int:
         """Wait until nothing is under way, then stop the daemon."""
-        until(lambda: at_rest(home), what=f"rest in {home}", seconds=40)
+        until(lambda: at_rest(home, recover), what=f"rest in {home}", seconds=40)
         os.kill(pid, signal.SIGTERM)
         return self._ended(pid, "the end of the daemon")
 
@@ -172,8 +169,8 @@ def write_agent(home: Path, name: str, url: str, *, succeeds_at: int, every: str
     (folder / "agent.toml").write_text(text)
 
 
-def at_rest(home: Path) -> bool:
-    """Both agents have recovered, and nobody waits for anything."""
+def at_rest(home: Path, recover: int) -> bool:
+    """So many agents have recovered, and nobody waits for anything."""
     try:
         db = sqlite3.connect(f"file:{home}/state/dotagent.db?mode=ro", uri=True)
     except sqlite3.Error:
@@ -188,4 +185,4 @@ def at_rest(home: Path) -> bool:
         return False
     finally:
         db.close()
-    return bool(recovered == 2 and live == 0 and unsent == 0)
+    return bool(recovered >= recover and live == 0 and unsent == 0)

@@ -114,13 +114,25 @@ class Long:
     def _finish(self) -> int:
         pid = self._start(None)
         try:
-            until(lambda: _at_rest(self._home), what="rest after the last kill", seconds=PATIENCE_S)
+            self._come_to_rest()
         except BaseException:
             os.kill(pid, signal.SIGKILL)
             self._ended(pid, "the end of a daemon that did not come to rest")
             raise
         os.kill(pid, signal.SIGTERM)
         return self._ended(pid, "the end of the last daemon")
+
+    def _come_to_rest(self) -> None:
+        """However long the pace of a channel makes it: a home that has much to say says it in
+        minutes, but it is never long without a change."""
+        left = _left(self._home)
+        while left != 0:
+            until(
+                lambda known=left: _left(self._home) != known,  # type: ignore[misc]
+                what=f"a change after the last kill: {left} things are not at rest",
+                seconds=PATIENCE_S,
+            )
+            left = _left(self._home)
 
     def _ended(self, pid: int, what: str) -> int:
         found: list[int] = []
@@ -169,12 +181,12 @@ def _size(home: Path) -> int:
         return 0
 
 
-def _at_rest(home: Path) -> bool:
-    """Nothing runs, nothing waits, nothing is on its way."""
+def _left(home: Path) -> int | None:
+    """How much runs, waits, or is on its way; None where nobody can tell now."""
     try:
         db = sqlite3.connect(f"file:{home}/state/dotagent.db?mode=ro", uri=True)
     except sqlite3.Error:
-        return False
+        return None
     try:
         (left,) = db.execute(
             "SELECT (SELECT count(*) FROM windows WHERE closed_at IS NULL)"
@@ -183,7 +195,7 @@ def _at_rest(home: Path) -> bool:
             " + (SELECT count(*) FROM deliveries WHERE state IN ('pending', 'sending'))"
         ).fetchone()
     except sqlite3.Error:
-        return False
+        return None
     finally:
         db.close()
-    return bool(left == 0)
+    return int(left)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.crash.checks import check
+from tests.crash.checks import POISON_CRASHES, check
 from tests.crash.lab import Lab, Nursery
 from tests.crash.points import AFTER, BEFORE, MANY, PASSED, STEPS
 from tests.support.system import require
@@ -34,7 +34,7 @@ def topic(agent: str, notifier: str) -> str:
 
 def test_the_story_without_a_kill(lab: Lab) -> None:
     """Left alone, a daemon passes every step, and the invariants hold: the points are real."""
-    with lab.trial(None) as trial:
+    with lab.trial() as trial:
         check(trial, topic)
 
         passed = {line.rsplit("/", 1)[0] for line in trial.passed if line}
@@ -52,3 +52,15 @@ def test_killed_at(lab: Lab, point: str) -> None:
         assert {"sent"} == {row[0] for row in trial.all("SELECT state FROM deliveries")}
         assert trial.status == -9
         assert point in trial.passed
+
+
+def test_a_message_that_dotagent_dies_of(lab: Lab) -> None:
+    """Each time that a message is on its way the daemon dies: the fourth time that it was the only
+    suspect, its delivery ends, that is told, and all others arrive (rules R17). So many lost
+    attempts may use up the window of the one agent that has no other soon."""
+    with lab.trial(*["send/call/1"] * (1 + POISON_CRASHES), recover=1) as trial:
+        check(trial, topic)
+
+        (poison,) = trial.all("SELECT * FROM deliveries WHERE state != 'sent'")
+        assert ("rejected", 1 + POISON_CRASHES) == (poison["state"], poison["tries"])
+        assert poison["reason"].startswith("poison: ")
