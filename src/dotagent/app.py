@@ -331,6 +331,8 @@ def _watch(
     watching = Watching(paths, surroundings, engine.poke, () if zone_file is None else (zone_file,))
     if purpose.plan:
         watching.begin()
+    else:
+        engine.stand_in.on_begin = watching.begin
     return watching
 
 

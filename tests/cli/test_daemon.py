@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -48,9 +49,70 @@ def test_daemon_waits_for_a_command(home: Path) -> None:
             waiting.terminate()
             waiting.communicate()
 
-    assert f"dotagent: waiting for run-now, process {command.pid}, to end\n" == said
+    assert (
+        f"dotagent: waiting for run-now, process {command.pid}, to end;"
+        " it starts what is due meanwhile\n" == said
+    )
     assert ready.startswith(READY)
     assert (0, 0) == (command.returncode, waiting.returncode)
+
+
+def test_a_command_stands_in_for_the_daemon_that_waits(home: Path) -> None:
+    """While a long run of a person's holds the home, what is due is started, ``status`` says who
+    waits for whom, and the daemon takes over when the run is done, however long what was started
+    meanwhile goes on: that ends with the stop grace and is tried again."""
+    (home / "config.toml").write_text('[daemon]\nstop_grace = "10ms"\n')
+    gate = Gate(write_agent(home, "slow", script="echo begun; cat gate"))
+    write_agent(home, "due", AT_ONCE)
+    write_agent(home, "long", AT_ONCE, script="exec sleep 600")
+    with start(home, "run-now", "slow") as command:
+        assert command.stdout is not None
+        command.stdout.readline()
+        with start(home, "daemon") as waiting:
+            good = "SELECT 1 FROM attempts WHERE agent = 'due' AND verdict = 'succeeded'"
+            until(lambda: rows(home, good), what="the schedule to run")
+            begun = "SELECT 1 FROM attempts WHERE agent = 'long' AND pid"
+            until(lambda: rows(home, begun), what="the long one to run")
+            status = run(home, "status")
+            data = json.loads(run(home, "status", "--json").stdout)
+            gate.open()
+            command.communicate()
+            again = "SELECT 1 FROM attempts WHERE agent = 'long' AND epoch = 2 AND pid"
+            until(lambda: rows(home, again), what="the daemon to try it again")
+            waiting.terminate()
+            waiting.communicate()
+
+    assert (
+        f"the daemon (pid {waiting.pid}) waits for run-now (pid {command.pid}) to end, which"
+        " starts what is due meanwhile." in " ".join(status.stdout.split())
+    )
+    assert (None, waiting.pid) == (data["daemon"], data["waiting_daemon"])
+    assert (0, 0) == (command.returncode, waiting.returncode)
+    told = "SELECT DISTINCT words, number FROM attempts WHERE agent = 'long' AND epoch = 1"
+    assert [("interrupted: the daemon takes over", 1)] == rows(home, told)
+    assert [] == rows(home, "SELECT 1 FROM requests WHERE state != 'done'")
+    assert [] == rows(home, "SELECT 1 FROM outages")
+
+
+def test_nobody_is_stood_in_for_who_waits_no_more(home: Path) -> None:
+    """A daemon that was stopped, or killed, while it waits: the command goes back to its own work
+    and does not start what falls due."""
+    gate = Gate(write_agent(home, "slow", script="echo begun; cat gate"))
+    with start(home, "run-now", "slow") as command:
+        assert command.stdout is not None
+        command.stdout.readline()
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with start(home, "daemon") as waiting:
+                noted = "SELECT 1 FROM requests WHERE kind = 'stand_in' AND state != 'done' AND note"
+                until(lambda noted=noted: rows(home, noted + " != ''"), what="a stand-in")
+                waiting.send_signal(number)
+                waiting.communicate()
+            left = "SELECT 1 FROM requests WHERE kind = 'stand_in' AND state != 'done'"
+            until(lambda left=left: not rows(home, left), what="the end of it")
+        gate.open()
+        command.communicate()
+
+    assert 0 == command.returncode
 
 
 def test_daemon_goes_on_when_nobody_reads_it(home: Path) -> None:
@@ -162,6 +224,24 @@ def test_service_manager_is_told(home: Path, tmp_path: Path) -> None:
             second = manager.recv(100)
 
     assert (b"READY=1", b"STOPPING=1") == (first, second)
+
+
+def test_service_manager_does_not_lose_patience(home: Path, tmp_path: Path) -> None:
+    """A start that takes as long as a command's run would else be taken for a failed one."""
+    address = str(tmp_path / "notify")
+    gate = Gate(write_agent(home, "slow", script="echo begun; cat gate"))
+    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as manager:
+        manager.bind(address)
+        with start(home, "run-now", "slow") as command:
+            assert command.stdout is not None
+            command.stdout.readline()
+            with start(home, "daemon", env={"NOTIFY_SOCKET": address}) as waiting:
+                first, second = manager.recv(100), manager.recv(100)
+                waiting.terminate()
+                waiting.communicate()
+            gate.open()
+
+    assert (b"READY=1", b"WATCHDOG=1") == (first, second)
 
 
 def test_service_manager_hears_that_it_lives(home: Path, tmp_path: Path) -> None:

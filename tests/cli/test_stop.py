@@ -62,6 +62,22 @@ def test_nothing_runs(home: Path) -> None:
     assert 4 == nobody.returncode
 
 
+def test_what_a_command_runs_itself(home: Path) -> None:
+    """The run of a command that holds the home: whoever ends it is answered before that command is
+    gone."""
+    write_agent(home, "long", DAILY, script="echo begun; exec sleep 600")
+    with start(home, "run-now", "long") as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        stopped = run(home, "stop", "long")
+        other.communicate()
+
+    assert (0, "Ended: long/daily. Not tried again before its next time.") == (
+        stopped.returncode,
+        stopped.stdout.splitlines()[0],
+    )
+
+
 def test_the_answer_as_data(home: Path) -> None:
     """``--json``: what was ended."""
     write_agent(home, "long", DAILY, script="exec sleep 600")

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 import click
 
 from dotagent import app
+from dotagent.cli.taking_over import TakingOver
 from dotagent.core.duration import human
 from dotagent.core.errors import HeldError
 from dotagent.core.fit import one_line
@@ -24,11 +25,6 @@ from dotagent.store.holders import DAEMON
 from dotagent.system import notify
 from dotagent.system.paths import Paths
 from dotagent.system.signals import INT, TERM, Signals
-from dotagent.system.waiting import now, pause
-
-PATIENCE_MS = 600_000
-"""How long a command that holds the home is waited for: it may be running an agent."""
-LOOK_AGAIN_MS = 100
 
 
 @click.command()
@@ -60,8 +56,7 @@ def _serve(paths: Paths, env: Mapping[str, str], signals: Signals) -> int:
         notify.tell(env, notify.STOPPING)
 
     purpose = app.Purpose(role=DAEMON, plan=True, failed=_failed)
-    until = now() + PATIENCE_MS
-    waiting_for: int | None = None
+    taking_over = TakingOver(paths, env, _say)
     while signals.stop is None:
         try:
             asyncio.run(app.hold(paths, env, purpose, ready, leaving, signals))
@@ -69,12 +64,9 @@ def _serve(paths: Paths, env: Mapping[str, str], signals: Signals) -> int:
         except HeldError as held:
             if held.role == DAEMON:
                 held.hint = f"It runs the schedules already. To end it: kill {held.pid}"
-            if held.role == DAEMON or now() >= until:
                 raise
-            if held.pid is not None and held.pid != waiting_for:
-                waiting_for = held.pid
-                _say(f"dotagent: waiting for {held.role}, process {held.pid}, to end")
-        pause(LOOK_AGAIN_MS)
+            taking_over.wait(held)
+    taking_over.give_up()
     return 0
 
 

@@ -102,6 +102,7 @@ def _json(view: View, glance: Glance, unseen: int) -> str:
         "home": view.home,
         "verdict": verdict(view, glance.counts, unseen),
         "daemon": said,
+        "waiting_daemon": None if view.waits is None else view.waits[0],
         "last_tick": None if glance.last_tick_at is None else iso(glance.last_tick_at),
     }
     return f"{harmless(glance.json(head, iso, plain))}\n"
@@ -122,7 +123,7 @@ def _show(report: Callable[[View, Glance, int], str]) -> int:
         with record(paths.database) as db:
             glance = look(db)
             holder = peek(paths.lock)
-            view = View(now(), Wall(), paths.home, holder, glance.last_tick_at)
+            view = View(now(), Wall(), paths.home, holder, glance.last_tick_at, glance.waits)
             unseen = 0 if glance.counts["agents"] else _unseen(paths, os.environ)
             text = report(view, glance, unseen)
         return say(text)

@@ -2,7 +2,8 @@
 
 With ``--json``, one object. Instants are ISO 8601 in local time; what is not known is null.
 
-* ``at``, ``home``, ``verdict``; ``daemon``: null, or its ``pid`` and ``since``; ``last_tick``
+* ``at``, ``home``, ``verdict``; ``daemon``: null, or its ``pid`` and ``since``;
+  ``waiting_daemon``: the pid of one that waits for a command to end; ``last_tick``
 * ``counts``: ``agents``, ``notifiers``, ``bad_manifests``, ``schedules``; and of these ``failing``,
   ``degraded``, ``new``, ``skipped``, ``held``
 * ``schedules``: ``agent``, ``schedule``; ``health`` (``ok``, ``degraded``, ``failing``, ``stale``,

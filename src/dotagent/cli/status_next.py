@@ -19,7 +19,7 @@ def following(view: View, glance: Glance, unseen: int = 0) -> str:
             return "dotagent doctor"
         first = "init" if counts["notifiers"] else "connect"
         return f"dotagent {first}, or see it at work first: dotagent demo"
-    if view.daemon is None and not view.ticks:
+    if not view.is_served:
         return "dotagent daemon"
     bad = [row for row in glance.lists["schedules"] if _is_bad(row)]
     if bad:

@@ -33,7 +33,7 @@ OVERDUE_MS = 60_000
 class View:
     """What a line needs beside its row: when it is, where, and who holds the home."""
 
-    __slots__ = ("holder", "home", "last_tick_at", "now", "zone")
+    __slots__ = ("_waits", "holder", "home", "last_tick_at", "now", "zone")
 
     def __init__(
         self,
@@ -42,18 +42,31 @@ class View:
         home: str,
         holder: Holder | None,
         last_tick_at: int | None = None,
+        waits: tuple[int, bool] | None = None,
     ) -> None:
         self.now = now
         self.zone = zone
         self.home = home
         self.holder = holder
         self.last_tick_at = last_tick_at
+        self._waits = waits
 
     @property
     def daemon(self) -> Holder | None:
         """The daemon, if one runs."""
         holder = self.holder
         return holder if holder is not None and holder.role in (DAEMON, None) else None
+
+    @property
+    def waits(self) -> tuple[int, bool] | None:
+        """The daemon that waits for the command which holds the home, if one does: its pid, and
+        whether that command starts meanwhile what is due."""
+        return self._waits if self.holder is not None and self.daemon is None else None
+
+    @property
+    def is_served(self) -> bool:
+        """Whether somebody starts what is due: a daemon, one to come, or cron."""
+        return self.daemon is not None or self.waits is not None or self.ticks
 
     @property
     def ticks(self) -> bool:
@@ -79,12 +92,23 @@ def verdict(view: View, counts: Mapping[str, int], unseen: int = 0) -> str:
     if view.daemon is not None:
         pid = "" if view.daemon.pid is None else f" (pid {view.daemon.pid})"
         return f"{what[0].upper()}{what[1:]}; the daemon runs{pid}."
+    if view.waits is not None:
+        return f"{what[0].upper()}{what[1:]}; {_wait(view, *view.waits)}."
     if not counts["schedules"]:
         return f"{what[0].upper()}{what[1:]}, and no daemon runs."
     if view.ticks and view.last_tick_at is not None:
         return f"{what[0].upper()}{what[1:]}; the last tick was {view.when(view.last_tick_at)}."
     quiet = not any(counts[name] for name in ("failing", "held", "degraded", "skipped"))
     return f"No daemon runs: nothing is started on schedule{'' if quiet else f'; {what}'}."
+
+
+def _wait(view: View, pid: int, is_stood_in_for: bool) -> str:
+    holder = view.holder
+    whom = "a command"
+    if holder is not None and holder.role is not None:
+        whom = f"{holder.role} (pid {holder.pid})"
+    due = ", which starts what is due meanwhile" if is_stood_in_for else ""
+    return f"the daemon (pid {pid}) waits for {whom} to end{due}"
 
 
 def _what(counts: Mapping[str, int], unseen: int) -> str:
@@ -153,9 +177,8 @@ def full(page: Page, view: View, glance: Glance, unseen: int = 0) -> str:
 def _tone(view: View, counts: Mapping[str, int]) -> str:
     if counts["failing"]:
         return "bad"
-    asleep = view.daemon is None and not view.ticks
     doubtful = any(counts[name] for name in ("held", "degraded", "skipped"))
-    if asleep or doubtful or not counts["schedules"]:
+    if not view.is_served or doubtful or not counts["schedules"]:
         return "doubtful"
     return "good"
 

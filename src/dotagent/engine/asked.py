@@ -3,8 +3,8 @@
 ``run``: an attempt that a person asked for; ``stop``: who asked wants it no more. ``stop_runs``:
 what runs of an agent ends. ``retry``, ``cancel``: deliveries. ``silence``, ``end_silence``,
 ``ack``, ``summary``: what is told; ``test``: a message that tries channels. ``pause``, ``resume``,
-``skip``: what is not to run. ``tick``: plan and start what is due now. ``reload``: read manifests,
-configuration and secrets again. An answer is plain data; one with ``error`` and ``exit`` says what
+``skip``: what is not to run. ``tick``: plan and start what is due now. ``stand_in``: do so for a
+daemon that waits. ``reload``: read manifests, configuration and secrets again. An answer is plain data; one with ``error`` and ``exit`` says what
 a command must print and exit with.
 """
 
@@ -70,6 +70,7 @@ class Asked:
             "resume": self._resume,
             "skip": self._skip,
             "tick": self._tick,
+            "stand_in": engine.stand_in.look,
             "reload": self._reload,
         }
 
@@ -80,9 +81,15 @@ class Asked:
     async def look(self) -> None:
         """Take what waits, in order; one may call off another."""
         parts = self._engine.parts
+        self._engine.stand_in.wanted = False
         for request in requests.waiting(parts.reader):
             if requests.request(parts.reader, request.id).state == "waiting":
                 await self._handle(request)
+
+    @property
+    def owes(self) -> bool:
+        """Whether somebody is still to be answered who was the cause that runs ended."""
+        return self._stops.owes
 
     async def _handle(self, request: Request) -> None:
         parts = self._engine.parts

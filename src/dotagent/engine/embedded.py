@@ -10,9 +10,8 @@ holder of the lock runs an engine (rules R1); the next wake is computed after th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from dotagent.core.config import Config
@@ -22,8 +21,9 @@ from dotagent.core.targets import PLUGIN
 from dotagent.engine.asked import Asked
 from dotagent.engine.chores import Chores
 from dotagent.engine.journal import Journal
-from dotagent.engine.mode import Mode, Unfinished
+from dotagent.engine.mode import Mode, Turn, Unfinished
 from dotagent.engine.recorder import Recorder
+from dotagent.engine.standing_in import TAKES_OVER, StandIn
 from dotagent.engine.surroundings import Surroundings
 from dotagent.ports import Clock
 from dotagent.steps.catalogue import Catalogue, Drivers
@@ -50,18 +50,6 @@ SEND_GRACE_MS = 3_000
 """How long a planned stop waits for answers; what has none by then is sent again, flagged."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
-    """What one transaction of the loop brought. ``more``: planning is not through; ``full``: more
-    may be due than there are slots."""
-
-    runs: Sequence[Run] = ()
-    claims: Sequence[Claim] = ()
-    wake_at: int | None = None
-    more: bool = False
-    full: bool = False
-
-
 class Engine:
     """Runs the line. ``surroundings`` is what may change around it: files, zone, clock, bell."""
 
@@ -82,6 +70,7 @@ class Engine:
         """The daemon's log; a command has none."""
         self._surroundings = surroundings
         self.recorder = recorder
+        self.stand_in = StandIn(self)
         self._asked = Asked(self)
         self.chores = Chores()
         self._sending = 0
@@ -132,8 +121,15 @@ class Engine:
 
     @property
     def _grace_ms(self) -> int:
+        if self._failure is not None:
+            return 0
         given = self.mode.stop_grace_ms
-        return self.config.daemon.stop_grace_ms if given is None else given
+        handing_over = self._is_ending and not self.stopping
+        return self.config.daemon.stop_grace_ms if given is None or handing_over else given
+
+    @property
+    def _plans(self) -> bool:
+        return self.mode.plan or self.stand_in.wanted
 
     async def run(self) -> None:
         """The loop, until a stop or until this command's own work is settled. Raises what a task
@@ -191,8 +187,10 @@ class Engine:
             return Turn()
         if not await self._has_room():
             return Turn(wake_at=self.parts.clock.now() + FULL_MS)
-        planning = self.mode.plan or bool(self._ticks)
+        planning = self._plans or bool(self._ticks)
         turn = await self.parts.store.write(lambda tx: self._claim(tx, planning))
+        if not self._ticks:
+            self.stand_in.began(turn.runs)
         for run in turn.runs:
             self.start(run)
         self.send(turn.claims)
@@ -243,7 +241,7 @@ class Engine:
     def _wake_at(self, tx: Tx, now: int, started: int, sent: int) -> int | None:
         """The earliest thing that time alone makes due. Where there is no room, an end makes it."""
         wakes = [self._surroundings.look_at]
-        if self.mode.plan:
+        if self._plans:
             actor, summary = self.parts.actor, self.config.summary
             wakes.append(self.chores.due_at)
             wakes += [plan.next_look(tx), timely.next_wake(tx, actor, now, summary)]
@@ -279,7 +277,8 @@ class Engine:
             return True
         until = self.mode.until
         # ``until`` also shows how things stand: it is asked every time.
-        return until is not None and until(self.parts.reader) and not self.attempts
+        is_done = until is not None and until(self.parts.reader)
+        return is_done and not self.stand_in.own_work_runs and not self._asked.owes
 
     # --------------------------------------------------------------------------------------- tasks
 
@@ -346,16 +345,10 @@ class Engine:
         """No new starts; what runs may end by itself within the grace, then it is interrupted. Only
         a stop cuts sends short: each has its own deadline."""
         self._is_ending = True
+        await self._attempts_end(lambda: self._grace_ms)
+        self._interrupt(self._stopping or TAKES_OVER)
+        await self._attempts_end(lambda: END_MS)
         clock = self.parts.clock
-        deadline = clock.monotonic() + self._grace_ms
-        while self.attempts and clock.monotonic() < deadline and self._failure is None:
-            self._poke.clear()
-            await self._sleep(clock.now() + deadline - clock.monotonic())
-        self._interrupt(self._stopping or "dotagent ends")
-        deadline = clock.monotonic() + END_MS
-        while self.attempts and clock.monotonic() < deadline:
-            self._poke.clear()
-            await self._sleep(clock.now() + deadline - clock.monotonic())
         sends_until = clock.monotonic() + SEND_GRACE_MS
         while self._tasks and self._failure is None:
             left_ms = sends_until - clock.monotonic()
@@ -363,6 +356,14 @@ class Engine:
                 break
             self._poke.clear()
             await self._sleep(clock.now() + left_ms if self.stopping else None)
+
+    async def _attempts_end(self, most_ms: Callable[[], int]) -> None:
+        """Within that time from now, which may get shorter meanwhile; or not."""
+        clock = self.parts.clock
+        began = clock.monotonic()
+        while self.attempts and (left_ms := began + most_ms() - clock.monotonic()) > 0:
+            self._poke.clear()
+            await self._sleep(clock.now() + left_ms)
 
     def _interrupt(self, why: str) -> None:
         for attempt in self.attempts.values():

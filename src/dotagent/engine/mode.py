@@ -1,4 +1,4 @@
-"""What an engine is for, and what a stop of it has to wait for."""
+"""What an engine is for, what a turn of it brought, and what a stop of it has to wait for."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from dotagent.store.attempts import Run
 from dotagent.store.database import Reader
+from dotagent.store.outbox import Claim
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +24,18 @@ class Mode:
     own: int | None = None
     failed: Callable[[Run, str], None] = lambda run, words: None
     """Told of each attempt that has failed, for who watches this process."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """What one transaction of the loop brought. ``more``: planning is not through; ``full``: more
+    may be due than there are slots."""
+
+    runs: Sequence[Run] = ()
+    claims: Sequence[Claim] = ()
+    wake_at: int | None = None
+    more: bool = False
+    full: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,11 @@ class Stops:
         self._engine = engine
         self._ending: dict[int, list[Run]] = {}
 
+    @property
+    def owes(self) -> bool:
+        """Whether somebody has not been answered yet."""
+        return bool(self._ending)
+
     async def look(self, request: Request, args: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """Begin, or see how far it is: None as long as something still runs."""
         if request.id not in self._ending:

@@ -145,6 +145,13 @@ SELECT max(began_at) FROM holders WHERE role = 'tick'
 AND began_at > (SELECT coalesce(max(began_at), 0) FROM holders WHERE role = 'daemon')
 """
 
+# The daemon that waits for the holder, as it asked to be stood in for; and whether it is.
+WAITS = """
+SELECT json_extract(args, '$.pid'), note != '' FROM requests
+WHERE state != 'done' AND +state = 'waiting' AND kind = 'stand_in' AND json_valid(args)
+ORDER BY id DESC LIMIT 1
+"""
+
 LISTS = {
     "schedules": SCHEDULES,
     "other_runs": OTHER_RUNS,
@@ -171,15 +178,17 @@ FOREIGN = (
 
 class Glance:
     """One snapshot: a list of rows for each of ``LISTS``, and ``counts``, by name; when cron or a
-    person last ran what was due (``dotagent tick``)."""
+    person last ran what was due (``dotagent tick``); a daemon that waits, its pid and whether
+    the holder starts meanwhile what is due."""
 
-    __slots__ = ("_db", "counts", "last_tick_at", "lists")
+    __slots__ = ("_db", "counts", "last_tick_at", "lists", "waits")
 
     def __init__(self, db: Reader | None) -> None:
         self._db = db
         self.lists: dict[str, list[Row]] = {name: [] for name in LISTS}
         self.counts: dict[str, int] = dict.fromkeys(COUNTED, 0)
         self.last_tick_at: int | None = None
+        self.waits: tuple[int, bool] | None = None
         if db is not None:
             db.execute("BEGIN")  # one snapshot, however many queries
             for name, sql in LISTS.items():
@@ -187,6 +196,8 @@ class Glance:
             counted = db.execute(f"SELECT {', '.join(COUNTED.values())} FROM ({SCHEDULES})")
             self.counts.update(zip(COUNTED, counted.fetchone(), strict=True))
             self.last_tick_at = db.execute(LAST_TICK).fetchone()[0]
+            waits = db.execute(WAITS).fetchone()
+            self.waits = None if waits is None else (waits[0], bool(waits[1]))
 
     def json(
         self,

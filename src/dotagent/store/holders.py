@@ -69,7 +69,7 @@ def begin(
         if before is not None and before["role"] == DAEMON:
             facts.remember(tx, _DIED, str(before["epoch"]))
     if role == DAEMON:
-        _come_back(tx, now)
+        come_back(tx, now)
     epoch = tx.run(
         "INSERT INTO holders (role, pid, started_ticks, boot_id, began_at) VALUES (?, ?, ?, ?, ?)",
         role,
@@ -85,7 +85,7 @@ def begin(
     )
 
 
-def _come_back(tx: Tx, now: int) -> None:
+def come_back(tx: Tx, now: int) -> None:
     """A daemon was away since anybody last started what schedules want; commands do not."""
     since = tx.value("SELECT max(ended_at) FROM holders WHERE role IN (?, 'tick')", DAEMON)
     if since is not None and since < now:
