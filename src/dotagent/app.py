@@ -226,7 +226,7 @@ async def _engine(
                 first = First(standing=recorder.check(), anew=anew, daemon=daemon)
                 _keep_log(engine, recorder, first)
                 await _first_words(engine, surroundings, env, first)
-                await recover(parts, engine.folders, me.boot_id)
+                engine.lost = await recover(parts, engine.folders, me.boot_id)
                 yield engine
                 reason = engine.stopped_by if is_daemon else None
                 await tenure.end(store, actor, clock, reason=reason, synced=recorder.written)

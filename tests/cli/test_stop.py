@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 from pathlib import Path
 
 from tests.cli.scene import DAILY, held_by, rows
 from tests.support.daemon import daemon, run, start, write_agent
 from tests.support.patience import until
 
+WINDOWS = "SELECT state, reason FROM windows"
 AT_ONCE = '[[schedules]]\nid = "s"\nevery = "1h"\nrun_at_start = true\n'
 
 
@@ -76,6 +78,23 @@ def test_what_a_command_runs_itself(home: Path) -> None:
         stopped.returncode,
         stopped.stdout.splitlines()[0],
     )
+
+
+def test_what_a_dead_daemon_left_running(home: Path) -> None:
+    """It is ended by whoever asks for that, said, and not tried again."""
+    write_agent(home, "long", AT_ONCE, script="echo $$ > pid; exec sleep 600")
+    with daemon(home) as running:
+        until(lambda: rows(home, "SELECT 1 FROM attempts WHERE pid"), what="the run to begin")
+        running.stop(signal.SIGKILL)
+    stopped, again = run(home, "stop", "long", "--reason", "enough"), run(home, "stop", "long")
+
+    assert (0, "Ended: long/s. Not tried again before its next time.") == (
+        stopped.returncode,
+        stopped.stdout.splitlines()[0],
+    )
+    ended = [(state, str(reason)) for state, reason in rows(home, WINDOWS)]
+    assert [("skipped", True)] == [(state, "enough" in reason) for state, reason in ended]
+    assert 2 == again.returncode
 
 
 def test_the_answer_as_data(home: Path) -> None:

@@ -17,6 +17,7 @@ async def test_grandchild_holding_the_pipes_is_killed_after_the_drain(field: Fie
 
     assert Exited(code=0) == ended.exit
     assert "done" == ended.stdout.text
+    assert ("1 process it left behind was killed",) == ended.problems
     assert [] == field.left()
 
 
@@ -37,14 +38,18 @@ async def test_process_substitution_is_waited_for(field: Field) -> None:
 
     assert "19998\n19999\n20000" == ended.stdout.text
     assert 19_997 == ended.stdout.dropped
+    assert () == ended.problems
 
 
 async def test_grandchild_without_the_pipes_is_killed_at_once(field: Field) -> None:
     """A background process of the group that closed its output is killed without any drain."""
     began = time.monotonic()
-    ended = await field.run("sleep inf <> /dev/null >&0 2>&0 & exit 3", drain_ms=20_000)
+    ended = await field.run(
+        "for i in 1 2; do sleep inf <> /dev/null >&0 2>&0 & done; exit 3", drain_ms=20_000
+    )
 
     assert Exited(code=3) == ended.exit
+    assert ("2 processes it left behind were killed",) == ended.problems
     assert [] == field.left()
     assert time.monotonic() - began < 15
 
@@ -59,7 +64,8 @@ async def test_daemonised_grandchild_holding_the_pipes_is_killed(field: Field) -
     os.kill(child.pid, signal.SIGKILL)
     ended = await child.wait()
 
-    assert () == ended.problems
+    assert 1 == len(ended.problems)
+    assert "it left behind" in ended.problems[0]
     assert machine_table().row(pid) is None
     assert [] == field.left()
 

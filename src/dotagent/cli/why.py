@@ -7,7 +7,8 @@ With ``--json``, one object. Instants are ISO 8601 in local time; what is not kn
   it stands for several; ``count_is_exact``), ``planned``, ``deadline``, ``state``, ``reason``,
   ``attempts``, ``next_try``, ``closed``, ``late``, ``caught_up`` (older runs it stood in for)
 * ``attempts``: ``id``, ``number``, ``kind`` (``window``, ``manual``), ``started``, ``ended``,
-  ``duration_ms``, ``verdict``, ``words``, ``said``, ``output`` (its last lines)
+  ``duration_ms``, ``verdict``, ``words``, ``said``, ``output`` (its last lines),
+  ``remarks`` (what went wrong beside it)
 * ``events``: ``seq``, ``kind``, ``severity``, ``at``, ``line``, and ``deliveries``: ``id``,
   ``channel``, ``driver``, ``state``, ``reason``, ``folded``, ``ended``, ``next_try``, ``sends``:
   ``number``, ``started``, ``ended``, ``outcome``, ``why``, ``may_repeat``

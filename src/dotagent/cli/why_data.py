@@ -80,6 +80,7 @@ def _attempt(seen: Look, attempt: Attempt) -> dict[str, Any]:
         "words": one_line(attempt.words),
         "said": attempt.said,
         "output": list(attempt.output),
+        "remarks": [one_line(each) for each in attempt.remarks],
     }
 
 

@@ -132,7 +132,8 @@ class _Evidence:
         if attempt.ended_at is None:
             return name, f"{started} and running for {human(self.seen.now - attempt.started_at)}"
         took = human(attempt.ended_at - attempt.started_at)
-        return name, f"{started} {one_line(attempt.words)}, after {took}"
+        remarks = "".join(f"; {one_line(each)}" for each in attempt.remarks)
+        return name, f"{started} {one_line(attempt.words)}, after {took}{remarks}"
 
     def _told(self) -> list[str]:
         """Each event in the words of its message, and below it who was told."""

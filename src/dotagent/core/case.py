@@ -75,6 +75,8 @@ class Attempt:
     """The last lines that it printed."""
     numbers: str = ""
     """What else it reported: ``cost_usd 0.02, rows 7``."""
+    remarks: tuple[str, ...] = ()
+    """What went wrong beside it: processes that it left behind, a log that could not be written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -85,6 +85,7 @@ class Asked:
         for request in requests.waiting(parts.reader):
             if requests.request(parts.reader, request.id).state == "waiting":
                 await self._handle(request)
+        self._engine.lost = ()
 
     @property
     def owes(self) -> bool:

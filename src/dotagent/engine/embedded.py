@@ -35,6 +35,7 @@ from dotagent.steps.plugin_call import Folders
 from dotagent.store import attempts, outbox, plan, timely, windows
 from dotagent.store.attempts import Run
 from dotagent.store.database import Tx
+from dotagent.store.holders import Orphan
 from dotagent.store.outbox import Claim
 from dotagent.system.home import keep_reserve
 
@@ -68,6 +69,8 @@ class Engine:
         self.folders = Folders()
         self.journal: Journal | None = None
         """The daemon's log; a command has none."""
+        self.lost: Sequence[Orphan] = ()
+        """What a dead holder left running: until those have been answered who asked before us."""
         self._surroundings = surroundings
         self.recorder = recorder
         self.stand_in = StandIn(self)

@@ -13,8 +13,9 @@ from dotagent.store.holders import Orphan
 from dotagent.store.settle_attempt import settle as settle_attempt
 
 
-async def recover(parts: Parts, folders: Folders, boot_id: str) -> None:
-    """Kill what survived, settle it as lost, hand the unanswered sends back to the outbox."""
+async def recover(parts: Parts, folders: Folders, boot_id: str) -> list[Orphan]:
+    """Kill what survived, settle it as lost, hand the unanswered sends back to the outbox. Returns
+    the attempts that were lost."""
     orphans = await parts.commit(lambda tx: holders.orphans(tx, parts.actor, boot_id))
     for orphan in orphans:
         await _bury(parts, parts.spawner, orphan)
@@ -27,6 +28,7 @@ async def recover(parts: Parts, folders: Folders, boot_id: str) -> None:
         requests.recover(tx, parts.actor, now)
 
     await parts.commit(settle)
+    return orphans
 
 
 async def _bury(parts: Parts, spawner: Spawner, orphan: Orphan) -> None:

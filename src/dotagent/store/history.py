@@ -212,6 +212,7 @@ def attempt_of(row: Row) -> Attempt:
         said=clean(str(summary or "")) or (printed[-1] if failed else ""),
         output=tuple(line for line in printed[-TAIL_LINES:] if line.strip()),
         numbers=numbers(json.loads(row["result"])),
+        remarks=tuple(clean(each) for each in json.loads(row["remarks"])),
     )
 
 

@@ -29,6 +29,8 @@ class Orphan:
     """An attempt that ran under a dead holder: whom to look for, and how to settle it."""
 
     attempt_id: int
+    agent: str
+    schedule_id: str
     marker: str
     pid: int | None
     started_ticks: int | None
@@ -141,6 +143,8 @@ def orphans(tx: Tx, actor: Actor, boot_id: str) -> list[Orphan]:
     return [
         Orphan(
             attempt_id=row["id"],
+            agent=row["agent"],
+            schedule_id=row["schedule"],
             marker=f"{home_id}-{row['id']}",
             pid=row["pid"],
             started_ticks=row["started_ticks"],

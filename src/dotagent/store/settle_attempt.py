@@ -68,7 +68,7 @@ def settle(
 def _close_attempt(tx: Tx, attempt: Row, judgement: Judgement, ended: Ended) -> None:
     tx.run(
         "UPDATE attempts SET ended_at = ?, verdict = ?, exit = ?, words = ?, stdout_tail = ?,"
-        " stderr_tail = ?, dropped = ?, result = ? WHERE id = ?",
+        " stderr_tail = ?, dropped = ?, result = ?, remarks = ? WHERE id = ?",
         ended.ended_at,
         judgement.verdict,
         json.dumps(exits.to_data(judgement.exit), ensure_ascii=False),
@@ -77,6 +77,7 @@ def _close_attempt(tx: Tx, attempt: Row, judgement: Judgement, ended: Ended) -> 
         ended.stderr.text,
         json.dumps([ended.stdout.dropped, ended.stderr.dropped]),
         json.dumps(dict(ended.result), ensure_ascii=False),
+        json.dumps([*ended.problems, *([ended.result_problem] if ended.result_problem else [])]),
         attempt["id"],
     )
 

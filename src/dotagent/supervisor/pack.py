@@ -99,11 +99,21 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fate:
-    """How it ended. ``escaped``: what could not be killed. ``held``: an outsider kept the pipes."""
+    """How it ended. ``escaped``: what could not be killed. ``killed``: how many processes the leader
+    left behind, that were killed. ``held``: an outsider kept the pipes."""
 
     exit: Exited | Signaled | TimedOut | Interrupted | Lost
     escaped: tuple[int, ...] = ()
+    killed: int = 0
     held: bool = False
+
+    def left_behind(self) -> str | None:
+        """What was killed, for a person."""
+        if not self.killed:
+            return None
+        if self.killed == 1:
+            return "1 process it left behind was killed"
+        return f"{self.killed} processes it left behind were killed"
 
 
 class Pack:
@@ -134,6 +144,7 @@ class Pack:
         self._vigil: Vigil | None = None
         self._hunt: asyncio.Task[None] | None = None
         self._hunted: list[Row] = []
+        self._left = 0
         self._is_told = False
         self._is_stuck = False
         self._watch = kernel.watch(self._loop, self.pid, self._told)
@@ -238,6 +249,9 @@ class Pack:
 
     def _enter_killing(self) -> None:
         self._timer = self._after(self._limits.patience_ms)
+        if self._verdict is None:
+            brood = self._kernel.table.brood(self.pid)
+            self._left = sum(not row.exiting for row in brood)
         self._signal(signal.SIGKILL)
         if self._verdict is None:  # one KILL is enough: the group's number tells if anybody is left
             self._reap()
@@ -265,7 +279,9 @@ class Pack:
         held = any(pump.held() for pump in self._pumps)
         for pump in self._pumps:
             pump.close()
-        self._on_done(Fate(exit=self._exit(), escaped=tuple(sorted(escaped)), held=held))
+        killed = max(self._left + len(self._hunted) - len(escaped), 0)
+        fate = Fate(exit=self._exit(), escaped=tuple(sorted(escaped)), killed=killed, held=held)
+        self._on_done(fate)
 
     # ---------------------------------------------------------------------------- acts and facts
 

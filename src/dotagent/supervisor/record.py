@@ -124,10 +124,14 @@ class Record:
     def refuse(self, reason: NotStarted) -> NotStarted:
         """The process could not be started: the log says so. Returns the reason, redacted."""
         why = self._redactor.text(reason.why)
-        if self._log is not None:
-            self._log.line(f"--- not started: {why} ---")
+        self.note(f"not started: {why}")
         self.close()
         return replace(reason, why=why)
+
+    def note(self, text: str) -> None:
+        """A line of ours in the log."""
+        if self._log is not None:
+            self._log.line(f"--- {text} ---")
 
     def close(self) -> None:
         """Close the files."""

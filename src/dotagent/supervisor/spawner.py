@@ -29,6 +29,9 @@ from dotagent.supervisor.report import read_report
 
 PATIENCE_MS = 5_000
 """How long KILL may take before a process counts as escaped."""
+HELD = (
+    "a process that had left the attempt still held its output; what it writes from now on is lost"
+)
 
 PROBE_MS = 10_000
 """How long the disk may take to say what a command is."""
@@ -119,6 +122,9 @@ class RealChild:
         self._pack.stop(Interrupted(why=why))
 
     def _done(self, fate: Fate) -> None:
+        left = fate.left_behind()
+        if left is not None:
+            self._record.note(left)
         self._record.close()
         result, problem = read_report(self._order.result_path, self._order.redactor)
         self._ended.set_result(
@@ -130,11 +136,12 @@ class RealChild:
                 result=result,
                 result_problem=problem,
                 escaped=fate.escaped,
-                problems=self._record.problems() + (_HELD if fate.held else ()),
+                problems=(
+                    *([left] if left is not None else ()),
+                    *self._record.problems(),
+                    *([HELD] if fate.held else ()),
+                ),
             )
         )
 
 
-_HELD = (
-    "a process that had left the attempt still held its output; what it writes from now on is lost",
-)

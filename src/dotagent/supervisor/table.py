@@ -19,6 +19,9 @@ from typing import Protocol
 DEAD = (b"Z", b"X", b"x")
 """States of ``/proc/<pid>/stat`` in which a process runs no more (proc(5))."""
 
+PF_EXITING = 0x4
+"""The flag of a process that has begun to end (Linux, include/linux/sched.h)."""
+
 MAX_ENVIRON = 8 * 1024 * 1024
 """More than the kernel lets a program be started with (execve(2), three quarters of 8 MiB)."""
 
@@ -37,6 +40,8 @@ class Row:
     group: int
     session: int
     started: int
+    exiting: bool = False
+    """It is on its way out by itself, where the system says so."""
 
 
 class Table(Protocol):
@@ -50,6 +55,10 @@ class Table(Protocol):
 
     def rows(self) -> Iterator[Row]:
         """All running processes."""
+
+    def brood(self, leader: int) -> list[Row]:
+        """Who runs in the group that ``leader`` leads, but itself: for a word about them. Those
+        that are cheap to find, none where that costs more than a look."""
 
     def bears(self, pid: int, entry: bytes) -> bool:
         """Whether ``entry`` (``NAME=value``, not empty) was in the environment that ``pid`` started
@@ -75,6 +84,7 @@ class ProcTable:
             group=int(fields[2]),
             session=int(fields[3]),
             started=int(fields[19]),
+            exiting=bool(int(fields[6]) & PF_EXITING),
         )
 
     def started(self, pid: int) -> int:
@@ -86,6 +96,13 @@ class ProcTable:
             row = self.row(int(name)) if name.isdecimal() else None
             if row is not None:
                 yield row
+
+    def brood(self, leader: int) -> list[Row]:
+        # Numbers are given out upwards: whoever came after the leader has a greater one, but for
+        # the rare one that was born as they began anew.
+        pids = (int(name) for name in os.listdir(self._root) if name.isdecimal())
+        rows = (self.row(pid) for pid in pids if pid > leader)
+        return [row for row in rows if row is not None and row.group == leader]
 
     def bears(self, pid: int, entry: bytes) -> bool:
         for look in range(EXEC_LOOKS):
@@ -154,6 +171,9 @@ class PsTable:
 
     def rows(self) -> Iterator[Row]:
         return self._ask("-A")
+
+    def brood(self, leader: int) -> list[Row]:
+        return []
 
     def bears(self, pid: int, entry: bytes) -> bool:
         flags = ["-E", "-ww"] if sys.platform == "darwin" else ["eww"]

@@ -193,7 +193,8 @@ CREATE TABLE attempts (
   stdout_tail     TEXT NOT NULL DEFAULT '',
   stderr_tail     TEXT NOT NULL DEFAULT '',
   dropped         TEXT NOT NULL DEFAULT '[0,0]',
-  result          TEXT NOT NULL DEFAULT '{}'
+  result          TEXT NOT NULL DEFAULT '{}',
+  remarks         TEXT NOT NULL DEFAULT '[]'  -- what went wrong beside it, in words
 );
 -- An interrupted attempt is as if it had not been (rules R11): its number is given again.
 CREATE UNIQUE INDEX attempts_number ON attempts (window_id, number)
