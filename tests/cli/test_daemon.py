@@ -103,7 +103,9 @@ def test_nobody_is_stood_in_for_who_waits_no_more(home: Path) -> None:
         command.stdout.readline()
         for number in (signal.SIGTERM, signal.SIGKILL):
             with start(home, "daemon") as waiting:
-                noted = "SELECT 1 FROM requests WHERE kind = 'stand_in' AND state != 'done' AND note"
+                noted = (
+                    "SELECT 1 FROM requests WHERE kind = 'stand_in' AND state != 'done' AND note"
+                )
                 until(lambda noted=noted: rows(home, noted + " != ''"), what="a stand-in")
                 waiting.send_signal(number)
                 waiting.communicate()

@@ -13,6 +13,7 @@ from tests.support.http_server import Answer, StrictServer, serving
 
 REFUSED = Answer(status=400, body=b"no such thing")
 GONE = Answer(status=404)
+AT_ONCE = '[[schedules]]\nid = "s"\nevery = "1h"\nrun_at_start = true\nmax_attempts = 1\n'
 LATER = Answer(status=503, headers=(("Retry-After", "3600"),))
 
 
@@ -68,6 +69,20 @@ def test_show_has_the_message_and_every_try(home: Path) -> None:
     assert "out" == data["message"]["tail"]
 
 
+def test_show_of_several_in_one_message(home: Path) -> None:
+    """Each of them shows the message that was sent, not the text it would have had alone."""
+    with serving(StrictServer()) as server:
+        toml = AT_ONCE + ntfy(server.url) + "collapse = true\n"
+        write_agent(home, "a", toml, script="echo out; exit 1")
+        run(home, "tick")
+        first, second = (run(home, "deliveries", "show", number) for number in ("1", "2"))
+        sent = server.accepted[0].body.decode()
+
+    assert 1 == len(server.accepted)
+    for shown in (first, second):
+        assert sent.splitlines()[0] in " ".join(shown.stdout.split())
+
+
 def test_show_of_what_is_not_there(home: Path) -> None:
     """Exit 4."""
     shown = run(home, "deliveries", "show", "7")
@@ -89,6 +104,7 @@ def test_retry_sends_a_dead_letter_again(home: Path, holder: str) -> None:
     assert 0 == again.returncode
     assert "attempt_failed sent after" in again.stdout
     assert 1 == len(server.accepted)
+    assert ", sent again by hand)" in server.accepted[0].body.decode()
     assert ("rejected", "sent", number) == (old["state"], new["state"], new["resend_of"])
     assert (0, "There is nothing to send again.\n") == (nothing.returncode, nothing.stdout)
     assert "could not be delivered" not in run(home, "deliveries").stdout

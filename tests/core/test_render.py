@@ -285,6 +285,18 @@ def test_still_failing(words: str, last: str) -> None:
     ) == said(event).line
 
 
+def test_still_failing_after_messages_were_held_back() -> None:
+    """It says what else was never told, and has the last words of the agent."""
+    held = events.HeldBack(outages=2, since_at=NOW - 5 * HOUR_MS)
+    event = events.still_failing(
+        SOURCE, NOW, OUTAGE, words="exit 1", output="no disk", held_back=held
+    )
+    message = said(event)
+
+    assert message.line.endswith("; last exit 1; 2 earlier outages since 09:30 not told")
+    assert "no disk" == message.tail
+
+
 @pytest.mark.parametrize("kind", [Kind.STORE_ERROR, Kind.MANIFEST_INVALID, Kind.CLOCK_CHANGED])
 def test_system(kind: Kind) -> None:
     """An event about dotagent itself reads as it was written, with what it found as its tail."""

@@ -231,6 +231,10 @@ SKIPPED = {
     (
         "skipped the 08:30 run; it was caught up by the run of 2026-03-29 12:30."
     ): "caught up by the run of 2026-03-29 12:30",
+    (
+        "skipped the 08:30 run; it was not caught up, for the run that was to stand in for it was"
+        " never tried: paused by ann: holiday."
+    ): f"{Ending.NOT_AFTER_ALL} paused by ann: holiday",
     "skipped the 08:30 run, because it was paused by ann: holiday.": "paused by ann: holiday",
     "skipped the 08:30 run, as asked for by ann: no disk.": "asked for by ann: no disk",
 }

@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from dotagent.core.ending import Ending
 from dotagent.core.errors import NotFound, UsageError
 from dotagent.core.model import Exited, Kind
 from dotagent.core.when import Calendar, Every
@@ -71,6 +72,18 @@ async def test_a_pause_ends_what_waits(home: Home) -> None:
 
     assert [(EIGHT, "skipped", PAUSED)] == waited
     assert (TEN, "succeeded", "") == home.windows()[-1]
+
+
+async def test_what_the_paused_run_stood_in_for(home: Home) -> None:
+    """A late run that a pause ends before its first try has caught up nothing."""
+    await begun(home)
+    await home.plan(EIGHT + 3 * HOUR_MS)
+    await home.pause(EIGHT + 9 * HOUR_MS)
+
+    assert [
+        (EIGHT, "skipped", f"{Ending.NOT_AFTER_ALL} {PAUSED}"),
+        (EIGHT + 3 * HOUR_MS, "skipped", PAUSED),
+    ] == home.windows()
 
 
 async def test_what_was_due_before_it_is_not_paused(home: Home) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import closing
 
 import pytest
@@ -109,6 +110,24 @@ async def test_end_after_recovery_says_nothing(home: Home) -> None:
     assert [] == reminders(home)
     assert ("n", "recovered", "suppressed") in [each[:3] for each in home.deliveries()]
     assert ("n", "success", "suppressed", HELD) in home.deliveries()
+
+
+async def test_what_else_came_and_went_in_it(home: Home) -> None:
+    """An outage in the silence that was over before the one that lasts: the word at its end has it,
+    and what the last try printed."""
+    await adopted(home)
+    home.now = EIGHT - 30 * MINUTE_MS
+    await home.silence()
+    for exit in (Exited(code=3), OK, Exited(code=4)):
+        home.now += MINUTE_MS
+        run = await home.manual()
+        assert run is not None
+        await home.settle(run, exit, stderr="no disk")
+    await home.look(EIGHT + 30 * MINUTE_MS)
+    facts = json.loads(home.value("SELECT facts FROM events WHERE kind = 'still_failing'"))
+
+    assert {"outages": 1, "since_at": EIGHT - 29 * MINUTE_MS} == facts["held_back"]
+    assert "no disk" == facts["output"]
 
 
 async def test_recovery_is_exempt(home: Home) -> None:

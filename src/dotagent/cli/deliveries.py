@@ -26,8 +26,8 @@ from dotagent.cli.acting import act, environment
 from dotagent.cli.layout import Page, harmless, page_for
 from dotagent.core.errors import NotFound, UsageError
 from dotagent.core.model import DeliveryState
-from dotagent.core.render import render
-from dotagent.store import look, outbox_view
+from dotagent.steps.message import composed
+from dotagent.store import outbox_view
 from dotagent.store.outbox_view import DEAD, WAITING, Delivery
 from dotagent.store.reading import connect_reader, open_record
 from dotagent.system import zone
@@ -127,14 +127,11 @@ def show(delivery_id: int, as_json: bool) -> int:
     if reader is None or not found:
         raise NotFound(f"there is no delivery {delivery_id}", "See: dotagent deliveries")
     try:
-        event, stdout, stderr = look.event(reader, found[0].event_seq)
+        here = zone.machine_zone(env)
+        message = composed(reader, here, outbox_view.unit_of(reader, delivery_id))
         sends = outbox_view.sends(reader, delivery_id)
     finally:
         reader.close()
-    here = zone.machine_zone(env)
-    message = render(
-        event, key="", zone=here, stdout=stdout, stderr=stderr, doubtful=found[0].doubtful
-    )
     if as_json:
         _print_json(
             {

@@ -46,6 +46,14 @@ class OutageSoFar:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HeldBack:
+    """Earlier outages that nothing was told of: they came and went while messages stayed back."""
+
+    outages: int
+    since_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Without:
     """A schedule without success although nothing failed: since its last one, if it ``ever`` had
     one, else since it was first seen."""
@@ -172,11 +180,23 @@ def missed(
 
 
 def still_failing(
-    source: Source, at: int, outage: OutageSoFar, *, words: str, without: Without | None = None
+    source: Source,
+    at: int,
+    outage: OutageSoFar,
+    *,
+    words: str,
+    without: Without | None = None,
+    output: str = "",
+    held_back: HeldBack | None = None,
 ) -> Event:
-    """The reminder: how long it has been, and how it last ended (``words``, may be empty).
-    ``without``: it is overdue, nothing has failed."""
+    """The reminder: how long it has been, and how it last ended (``words``, may be empty), with the
+    ``output`` of that. ``without``: it is overdue, nothing has failed. ``held_back``: what else was
+    never told."""
     facts = {"host": source.host, "words": words, **_outage_facts(outage)}
+    if output:
+        facts["output"] = output
+    if held_back is not None:
+        facts["held_back"] = asdict(held_back)
     if without is not None:
         facts["without"] = asdict(without)
     return _event(source, Kind.STILL_FAILING, at, facts)

@@ -15,7 +15,7 @@ from dotagent.core import sample
 from dotagent.core.duration import human
 from dotagent.core.fit import one_line
 from dotagent.core.model import AGENT_EVENTS, Event, Kind, Message, Tail
-from dotagent.core.moment import clock
+from dotagent.core.moment import clock, local
 from dotagent.core.result import numbers
 
 Facts = Mapping[str, Any]
@@ -63,6 +63,12 @@ def doubted(message: Message) -> Message:
     return replace(message, line=f"{message.line}{REPEAT}")
 
 
+def resent(message: Message, zone: tzinfo) -> Message:
+    """The same, marked as old news that a person wanted sent again."""
+    was = f"{local(message.at, zone):%Y-%m-%d %H:%M}"
+    return replace(message, line=f"{message.line} (of {was}, sent again by hand)")
+
+
 def line_of(event: Event, zone: tzinfo) -> str:
     """The event in one line, as in its message."""
     return _line(event, zone)
@@ -76,6 +82,8 @@ def _tail(event: Event, stdout: Tail, stderr: Tail) -> str:
         return stdout.text
     if event.kind is Kind.RECOVERED:
         return ""
+    if event.kind is Kind.STILL_FAILING:
+        return str(event.facts.get("output", ""))
     return stderr.text or stdout.text
 
 
@@ -199,6 +207,10 @@ def _missed(facts: Facts, at: int, zone: tzinfo) -> str:
 
 def _still_failing(facts: Facts, at: int, zone: tzinfo) -> str:
     last = f"; last {facts['words']}" if facts["words"] else ""
+    held = facts.get("held_back")
+    if held is not None:
+        outages = _count(held["outages"], "earlier outage")
+        last += f"; {outages} since {clock(held['since_at'], at, zone)} not told"
     without = facts.get("without")
     if without is not None:
         since = "" if without["ever"] else "it was first seen "

@@ -239,6 +239,8 @@ class _Words:
                 away = self._away(window.expected_at, window.closed_at)
                 because = f", because {away}, and" if away else ";"
                 return f"{because} {they} {reason}"
+            case Ending.NOT_AFTER_ALL:
+                return f"; {they} {reason}"
             case Ending.BLOCKED:
                 return f", because it was {reason.removeprefix(Ending.BLOCKED).strip()}"
             case Ending.PAUSED:

@@ -4,8 +4,8 @@
 what runs of an agent ends. ``retry``, ``cancel``: deliveries. ``silence``, ``end_silence``,
 ``ack``, ``summary``: what is told; ``test``: a message that tries channels. ``pause``, ``resume``,
 ``skip``: what is not to run. ``tick``: plan and start what is due now. ``stand_in``: do so for a
-daemon that waits. ``reload``: read manifests, configuration and secrets again. An answer is plain data; one with ``error`` and ``exit`` says what
-a command must print and exit with.
+daemon that waits. ``reload``: read manifests, configuration and secrets again. An answer is plain
+data; one with ``error`` and ``exit`` says what a command must print and exit with.
 """
 
 from __future__ import annotations

@@ -44,9 +44,7 @@ class Stops:
         del self._ending[request.id]
         return {"stopped": sorted({f"{run.agent}/{run.schedule_id}" for run in runs})}
 
-    async def _begin(
-        self, request: Request, args: Mapping[str, Any]
-    ) -> Sequence[Run | Orphan]:
+    async def _begin(self, request: Request, args: Mapping[str, Any]) -> Sequence[Run | Orphan]:
         """Raises ``NotFound`` for a name that nobody bears, ``UsageError`` where nothing runs."""
         parts = self._engine.parts
         by, why = str(args["by"]), str(args.get("reason") or "")
@@ -58,7 +56,9 @@ class Stops:
 
         found = [each for each in self._engine.attempts.values() if is_meant(each.run)]
         lost = [each for each in self._engine.lost if is_meant(each)]
-        if not found and not lost:  # what was removed while it ran has no name any more, but can be ended
+        if (
+            not found and not lost
+        ):  # what was removed while it ran has no name any more, but can be ended
             await parts.store.write(lambda tx: say.named(tx, args))
             raise UsageError(f"nothing of {name} runs now", f"See: dotagent why {agent}")
 

@@ -6,29 +6,36 @@ import hashlib
 from datetime import tzinfo
 
 from dotagent.core.model import Message
-from dotagent.core.render import doubted, render
+from dotagent.core.render import doubted, render, resent
 from dotagent.core.together import together
 from dotagent.store import look
 from dotagent.store.database import Reader
 from dotagent.store.outbox import Claim
+from dotagent.store.outbox_view import Unit
 
 
 def message_of(reader: Reader, home_id: str, zone: tzinfo, claim: Claim) -> Message:
-    """Only the leader's output is read: what the others printed does not fit a message anyway."""
-    event, stdout, stderr = look.event(reader, claim.event_seq)
-    message = render(
-        event,
-        key=f"{home_id}-{_key(claim)}",
-        zone=zone,
-        stdout=stdout,
-        stderr=stderr,
-        doubtful=claim.may_repeat and not claim.others,
+    """What this claim says."""
+    unit = Unit(
+        seqs=[claim.event_seq, *(each.event_seq for each in claim.others)],
+        why=claim.why,
+        doubtful=claim.may_repeat,
+        resent=claim.resent,
     )
-    if claim.why is None:
-        return message
-    seqs = [claim.event_seq, *(each.event_seq for each in claim.others)]
-    folded = together(message, event, look.events(reader, seqs), claim.why, zone)
-    return doubted(folded) if claim.may_repeat else folded
+    return composed(reader, zone, unit, key=f"{home_id}-{_key(claim)}")
+
+
+def composed(reader: Reader, zone: tzinfo, unit: Unit, *, key: str = "") -> Message:
+    """What goes, or went, as one message. Only the leader's output is read: what the others printed
+    does not fit a message anyway."""
+    lead, *others = unit.seqs
+    event, stdout, stderr = look.event(reader, lead)
+    message = render(event, key=key, zone=zone, stdout=stdout, stderr=stderr)
+    if unit.why is not None:
+        message = together(message, event, look.events(reader, unit.seqs), unit.why, zone)
+    if unit.resent and not others:
+        message = resent(message, zone)
+    return doubted(message) if unit.doubtful else message
 
 
 def _key(claim: Claim) -> str:

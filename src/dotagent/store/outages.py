@@ -16,6 +16,9 @@ from dotagent.store.actor import Actor
 from dotagent.store.database import Tx
 from dotagent.store.tell import order_key_of, reminder_waits, routes, tell
 
+OUTPUT_MOST = 2_000
+"""So many characters of output go with a reminder."""
+
 _OPEN = "SELECT * FROM outages WHERE agent = ? AND schedule = ? AND closed_at IS NULL"
 
 
@@ -185,8 +188,51 @@ def speak_up(
         so_far(row),
         words=last or "",
         without=without(schedule) if quiet and schedule is not None else None,
+        output=_last_output(tx, row),
+        held_back=_held_back(tx, row, [order_key_of(*key, *schedule_key) for key in speak]),
     )
     return tell(tx, actor, now, [event], only=speak, owed=owed)
+
+
+def _last_output(tx: Tx, outage: Row) -> str:
+    """The end of what the last failed attempt of the outage printed."""
+    last = tx.one(
+        "SELECT stdout_tail, stderr_tail FROM attempts WHERE agent = ? AND schedule = ?"
+        " AND verdict = 'failed' AND ended_at >= ? ORDER BY id DESC LIMIT 1",
+        outage["agent"],
+        outage["schedule"],
+        outage["opened_at"],
+    )
+    if last is None:
+        return ""
+    text = str(last["stderr_tail"] or last["stdout_tail"])
+    return text if len(text) <= OUTPUT_MOST else text[-OUTPUT_MOST:].partition("\n")[2]
+
+
+def _held_back(tx: Tx, outage: Row, order_keys: list[str]) -> events.HeldBack | None:
+    """Outages of the schedule before this one, but later than what was last told to these, of which
+    they were told nothing."""
+    wanted = ", ".join("?" for _ in order_keys)
+    about = (
+        "SELECT e.outage_id FROM deliveries d JOIN events e ON e.seq = d.event_seq"
+        f" WHERE e.agent = ? AND e.schedule = ? AND d.order_key IN ({wanted})"
+        " AND e.kind NOT IN ('recovered', 'success') AND"
+    )
+    names = (outage["agent"], outage["schedule"])
+    params = (*names, *order_keys)
+    found = tx.one(
+        "SELECT count(*) AS outages, min(opened_at) AS since_at FROM outages"
+        " WHERE agent = ? AND schedule = ? AND id < ?"
+        f" AND id IN ({about} d.state = 'suppressed')"
+        f" AND id > coalesce((SELECT max(outage_id) FROM ({about} d.state != 'suppressed')), 0)",
+        *names,
+        outage["id"],
+        *params,
+        *params,
+    )
+    if found is None or not found["outages"]:
+        return None
+    return events.HeldBack(outages=found["outages"], since_at=found["since_at"])
 
 
 def reroute(tx: Tx, now: int, agent: str) -> None:

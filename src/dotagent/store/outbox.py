@@ -47,6 +47,8 @@ class Claim:
     why: Why | None = None
     arrived: frozenset[str] = frozenset()
     """Fingerprints of the recipients that have it by earlier tries."""
+    resent: bool = False
+    """A person wanted it sent again."""
 
     @property
     def ids(self) -> list[int]:
@@ -228,6 +230,7 @@ def _take(tx: Tx, actor: Actor, now: int, rows: Sequence[Row], why: Why | None) 
         plain=bool(lead["plain"]),
         may_repeat=any(row["doubtful"] for row in rows),
         arrived=frozenset(lead["arrived"].split()),
+        resent=lead["resend_of"] is not None,
         others=tuple(
             Member(delivery_id=row["id"], number=row["tries"] + 1, event_seq=row["event_seq"])
             for row in others

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from sqlite3 import Row
 
+from dotagent.core.fold import Why
 from dotagent.core.model import DeliveryState, Kind
 from dotagent.store.reading import Reader
 
@@ -135,6 +136,33 @@ def sends(reader: Reader, delivery_id: int) -> list[Send]:
         )
         for row in rows
     ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """What goes as one message: the events' numbers, that of the leader first."""
+
+    seqs: Sequence[int]
+    why: Why | None = None
+    doubtful: bool = False
+    resent: bool = False
+
+
+def unit_of(reader: Reader, delivery_id: int) -> Unit:
+    """The message in which the delivery went, or goes next as far as is known."""
+    rows = reader.execute(
+        "SELECT m.* FROM deliveries d JOIN deliveries m"
+        " ON m.id = coalesce(d.led_by, d.id) OR m.led_by = coalesce(d.led_by, d.id)"
+        " WHERE d.id = ? ORDER BY m.led_by IS NOT NULL, m.id",
+        (delivery_id,),
+    ).fetchall()
+    lead = rows[0]
+    return Unit(
+        seqs=[row["event_seq"] for row in rows],
+        why=Why.of(lead["folded"]) if lead["folded"] and len(rows) > 1 else None,
+        doubtful=any(row["doubtful"] for row in rows),
+        resent=lead["resend_of"] is not None,
+    )
 
 
 def may_go(reader: Reader, now: int, since: int, patience_ms: int) -> bool:

@@ -99,8 +99,8 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fate:
-    """How it ended. ``escaped``: what could not be killed. ``killed``: how many processes the leader
-    left behind, that were killed. ``held``: an outsider kept the pipes."""
+    """How it ended. ``escaped``: what could not be killed. ``killed``: how many processes were
+    killed that the leader left behind. ``held``: an outsider kept the pipes."""
 
     exit: Exited | Signaled | TimedOut | Interrupted | Lost
     escaped: tuple[int, ...] = ()
