@@ -105,9 +105,50 @@ def test_help_fits_the_page(
     assert [] == [line for line in text.splitlines() if len(line) > WIDEST]
 
 
-def test_a_command_that_is_none(capsys: pytest.CaptureFixture[str]) -> None:
-    """A usage error, with what to do."""
-    status = run(["statsu"])
+WRONG = {
+    "staus": ('there is no command "staus"', "Did you mean: dotagent status"),
+    "xyzzy": ('there is no command "xyzzy"', "See all of them: dotagent --help"),
+    "notify tst": ('notify has no command "tst"', "Did you mean: dotagent notify test"),
+    "audit xyzzy": ('audit has no command "xyzzy"', 'There is "tail" or "verify"'),
+    "deliveries lst": ('deliveries has no command "lst"', "Did you mean: dotagent deliveries list"),
+    "--nope": (
+        'there is no option "--nope"',
+        "It goes: dotagent [OPTIONS] [COMMAND] [ARGS]...; more: dotagent --help",
+    ),
+    "status --jsn": ('status has no option "--jsn"', "Did you mean --json?"),
+    "why": (
+        "why needs AGENT[/SCHEDULE]",
+        "It goes: dotagent why [OPTIONS] AGENT[/SCHEDULE] [WHEN]; more: dotagent why --help",
+    ),
+    "pause a --for 1h": (
+        "pause needs --reason",
+        "It goes: dotagent pause [OPTIONS] AGENT[/SCHEDULE]; more: dotagent pause --help",
+    ),
+    "next -n 0": (
+        "-n: 0 is not in the range 1<=x<=1000",
+        "It goes: dotagent next [OPTIONS] [AGENT[/SCHEDULE]]; more: dotagent next --help",
+    ),
+    "status more": (
+        "got unexpected extra argument (more)",
+        "It goes: dotagent status [OPTIONS]; more: dotagent status --help",
+    ),
+}
+
+
+@pytest.mark.parametrize("line", WRONG)
+def test_a_line_that_is_no_call(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A usage error in the form of every other error: what is wrong, and what was probably meant or
+    how it goes."""
+    message, hint = WRONG[line]
+    status = run(line.split())
 
     assert 2 == status
-    assert "No such command" in capsys.readouterr().err
+    assert f"dotagent: {message}\n  {hint}\n" == capsys.readouterr().err
+
+
+def test_a_group_alone_shows_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    """Somebody who does not know its commands sees them."""
+    status = run(["notify"])
+
+    assert 2 == status
+    assert "Commands:\n  test" in capsys.readouterr().err

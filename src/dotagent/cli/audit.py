@@ -20,6 +20,7 @@ import click
 from dotagent.cli.layout import Page, harmless, plain
 from dotagent.cli.looking import page, show, show_json
 from dotagent.cli.progress import doing
+from dotagent.cli.usage import Group
 from dotagent.core.errors import HomeError
 from dotagent.steps.attest import Finding, attest, attest_alone, attest_legacy
 from dotagent.store.reading import record
@@ -31,7 +32,7 @@ WAIT_MS = 250
 STYLES = {"critical": "bad", "notice": "head"}
 
 
-@click.group("audit")
+@click.group("audit", cls=Group)
 def command() -> None:
     """The record of all that ran and all that was told.
 

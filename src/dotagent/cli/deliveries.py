@@ -24,6 +24,7 @@ from dotagent import app
 from dotagent.cli import delivery_text
 from dotagent.cli.acting import act, environment
 from dotagent.cli.layout import Page, harmless, page_for
+from dotagent.cli.usage import ListFirst
 from dotagent.core.errors import NotFound, UsageError
 from dotagent.core.model import DeliveryState
 from dotagent.steps.message import composed
@@ -38,16 +39,6 @@ from dotagent.system.waiting import now
 
 LIMIT = 20
 FINE = (DeliveryState.SENT, DeliveryState.SUPPRESSED)
-
-
-class ListFirst(click.Group):
-    """A group that lists where no other of its commands is named."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        asks_for_help = bool(args) and args[0] in ctx.help_option_names
-        if not asks_for_help and (not args or args[0] not in self.commands):
-            args = ["list", *args]
-        return super().parse_args(ctx, args)
 
 
 @click.group(cls=ListFirst)

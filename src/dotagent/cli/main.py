@@ -17,6 +17,7 @@ import click
 from dotagent import __version__
 from dotagent.cli import hot
 from dotagent.cli.hot import complain
+from dotagent.cli.usage import Group, ours
 from dotagent.core.errors import DotagentError
 
 COMMANDS = {
@@ -60,7 +61,7 @@ HIDDEN = {"_list-agents": "list_agents"}
 """Commands for scripts, in no list: name and file."""
 
 
-class Lazy(click.Group):
+class Lazy(Group):
     """Loads a command's file when it is called or asked for help."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -100,9 +101,11 @@ def run(argv: Sequence[str]) -> int:
         return complain(error)
     except click.exceptions.Exit as done:
         return done.exit_code
+    except click.exceptions.NoArgsIsHelpError as help_page:
+        help_page.show()
+        return help_page.exit_code
     except click.ClickException as error:
-        error.show()
-        return error.exit_code
+        return complain(ours(error))
     except OSError as error:
         if error.errno != errno.ENOSPC or error.filename is not None:
             raise  # not what we print: it should have been classified where it arose

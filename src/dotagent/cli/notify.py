@@ -17,6 +17,7 @@ from dotagent.cli.layout import Page, page_for
 from dotagent.cli.looking import show_json
 from dotagent.cli.names import AGENT, NOTIFIER
 from dotagent.cli.tried import Tried, paths_of, send_test
+from dotagent.cli.usage import Group
 from dotagent.core.model import Kind
 from dotagent.core.shell import word
 from dotagent.system.signals import Signals
@@ -24,7 +25,7 @@ from dotagent.system.signals import Signals
 EVENTS = click.Choice([kind.value for kind in Kind if kind is not Kind.TEST])
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
     """Try the channels on which people are told.
 

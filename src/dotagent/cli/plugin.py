@@ -21,6 +21,7 @@ from dotagent.cli import doctor_files as files
 from dotagent.cli.layout import plain
 from dotagent.cli.looking import page, show, show_json
 from dotagent.cli.progress import doing
+from dotagent.cli.usage import Group
 from dotagent.core.errors import NotFound, UsageError
 from dotagent.core.manifest import Security
 from dotagent.core.secret import Redactor, named_as_secret
@@ -61,7 +62,7 @@ def _here() -> Here:
     return Here(paths=paths, env=env, dirs=dirs, secret=secret)
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
     """Look at the plugins: programs called dotagent-plugin-NAME.
 

@@ -14,9 +14,10 @@ import click
 
 from dotagent import app
 from dotagent.cli.acting import act, environment
-from dotagent.cli.deliveries import ListFirst, note, report
+from dotagent.cli.deliveries import note, report
 from dotagent.cli.looking import Look, look, page, show, show_json
 from dotagent.cli.names import AGENT_OR_SCHEDULE
+from dotagent.cli.usage import ListFirst
 from dotagent.core.errors import UsageError
 from dotagent.core.fit import one_line
 from dotagent.core.moment import when
