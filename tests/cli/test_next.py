@@ -26,23 +26,35 @@ def past(tmp_path: Path) -> Iterator[Past]:
 
 
 def test_over_all_agents(home: Path) -> None:
-    """In order of time, at most as many as asked for; one agent's or one schedule's by name."""
+    """The next run of each schedule, in order of time, at most as many as asked for; all runs of
+    one agent or one schedule by name; in the times of the machine's zone, which is named."""
     write_agent(home, "a", DAILY)
     write_agent(home, "b", HOURLY)
     run(home, "tick")
     all_ = json.loads(run(home, "next", "-n", "30", "--json").stdout)
     one = json.loads(run(home, "next", "b/hourly", "-n", "2", "--json").stdout)
     text = run(home, "next", "a", "-n", "1").stdout
+    short = run(home, "next", "-n", "1").stdout
     at = [each["at"] for each in all_["runs"]]
 
     assert sorted(at) == at
-    assert 30 == len(at)
-    assert {"a", "b"} == {each["agent"] for each in all_["runs"]}
+    assert ["a", "b"] == sorted(each["agent"] for each in all_["runs"])
     assert ["b", "b"] == [each["agent"] for each in one["runs"]]
     assert {"planned"} == {each["state"] for each in all_["runs"]}
     assert "08:30" in text
     assert "a/daily" in text
+    assert "Times of UTC." in text
+    assert "Times of UTC; 1 schedule more after that." in short
     assert text.endswith("No daemon runs: none of this is started.\n\nNext: dotagent daemon\n")
+
+
+def test_a_schedule_of_another_zone(home: Path) -> None:
+    """Its run stands at the machine's time, with the time that its manifest names beside it."""
+    zone = DAILY + 'timezone = "Asia/Tokyo"\n'
+    write_agent(home, "tokyo", zone)
+    run(home, "tick")
+
+    assert "23:30  tokyo/daily, 08:30 in Asia/Tokyo" in run(home, "next").stdout
 
 
 def test_waiting_for_a_slot_is_visible(home: Path) -> None:

@@ -46,6 +46,15 @@ def test_in_the_order_of_time() -> None:
     ] == found
 
 
+def test_a_frequent_one_hides_no_other() -> None:
+    """Once each: every schedule has its next run in the list, and its live one, and no more."""
+    often = coming("o", when=Every(every_ms=MINUTE_MS), due_at=NOW + MINUTE_MS)
+    live = coming("l", try_at=NOW + 2 * MINUTE_MS, attempt=2, expected_at=NOW - HOUR_MS)
+    found = [each.of.schedule for each in agenda([coming(), often, live], NOW, UTC, once=True)]
+
+    assert ["o", "l", "l", "s"] == found
+
+
 def test_a_further_try_has_its_own_line() -> None:
     """A window that waits for its next try stands beside the runs to come."""
     retried = coming(try_at=NOW + MINUTE_MS, attempt=2, most=3, expected_at=NOW - HOUR_MS)

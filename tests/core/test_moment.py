@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC
+from datetime import UTC, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from dotagent.core.moment import clock, local, stamp, when
+from dotagent.core.moment import clock, local, stamp, when, zone_name
 from tests.core.walls import at
 
 NOW = at("2026-06-03T08:00:00Z")  # a Wednesday
@@ -81,3 +81,12 @@ def test_stamp(instant: str, expected: str) -> None:
 def test_local() -> None:
     """The wall shows milliseconds too."""
     assert 999_000 == local(at("2026-06-03T08:00:00.999Z"), UTC).microsecond
+
+
+def test_a_zone_by_its_name() -> None:
+    """As people write it; a zone without a name by its letters, or its distance from UTC."""
+    shifted = timezone(timedelta(hours=5, minutes=30))
+
+    assert "Europe/Berlin" == zone_name(NOW, BERLIN)
+    assert "UTC" == zone_name(NOW, UTC)
+    assert "UTC+05:30" == zone_name(NOW, shifted)

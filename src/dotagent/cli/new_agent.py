@@ -16,7 +16,7 @@ import click
 from dotagent import app
 from dotagent.core.errors import DotagentError, HomeError, UsageError
 from dotagent.core.manifest import Manifest, Schedule, read_manifest
-from dotagent.core.moment import local
+from dotagent.core.moment import local, zone_name
 from dotagent.core.schedule import next_after
 from dotagent.core.shell import word
 from dotagent.system import discovery, files
@@ -116,7 +116,8 @@ def show(folder: str, manifest: Manifest, zone: tzinfo, *, script: bool) -> None
         click.echo(f"  {os.path.join(folder, SCRIPT)}  what it does")
     for schedule in manifest.schedules:
         runs = ", ".join(_next_runs(name, schedule, zone))
-        click.echo(f"Its next runs, while dotagent daemon runs: {runs}")
+        times = f"times of {zone_name(now(), zone)}"
+        click.echo(f"Its next runs, while dotagent daemon runs: {runs} ({times})")
     click.echo(f"\nTry it now; nobody is told: dotagent run {word(name)}")
 
 

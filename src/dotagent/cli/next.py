@@ -1,4 +1,5 @@
-"""``dotagent next``: what runs next, over all agents, the earliest first.
+"""``dotagent next``: what runs next, the earliest first: over all agents the next run of each
+schedule, of one agent or schedule every run.
 
 With ``--json``, one object. Instants are ISO 8601 in local time.
 
@@ -19,12 +20,13 @@ import click
 
 from dotagent.cli.looking import Look, known, look, page, show, show_json
 from dotagent.cli.names import AGENT_OR_SCHEDULE
-from dotagent.core.agenda import Entry, agenda
+from dotagent.core.agenda import Coming, Entry, agenda
 from dotagent.core.errors import NotFound
 from dotagent.core.fit import one_line
-from dotagent.core.moment import clock
+from dotagent.core.moment import clock, local, zone_name
 from dotagent.core.shell import word
 from dotagent.core.span import count
+from dotagent.core.when import Every, zone_named
 from dotagent.store import coming, history
 
 DAEMON = "daemon"
@@ -33,10 +35,17 @@ MOST = 10
 
 @click.command("next")
 @click.argument("name", metavar="[AGENT[/SCHEDULE]]", required=False, type=AGENT_OR_SCHEDULE)
-@click.option("-n", "number", type=click.IntRange(1, 1000), default=MOST, show_default=True)
+@click.option(
+    "-n",
+    "number",
+    type=click.IntRange(1, 1000),
+    default=MOST,
+    show_default=True,
+    help="How many runs.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print everything as one JSON object.")
 def command(name: str | None, number: int, as_json: bool) -> int:
-    """What runs next, of all agents or of one.
+    """What runs next: of every schedule its next run; of one agent, all its runs to come.
 
     \b
     Example:
@@ -51,7 +60,8 @@ def command(name: str | None, number: int, as_json: bool) -> int:
             )
         agent, schedule = _named(seen, name)
         found = coming.coming(seen.reader, agent, schedule)
-        entries = list(islice(agenda(found, seen.now, seen.zone), number))
+        entries = list(islice(agenda(found, seen.now, seen.zone, once=agent is None), number))
+        left = _left(found, entries) if agent is None else 0
         held, running = coming.held(seen.reader, agent), coming.busy(seen.reader)
         if as_json:
             return show_json(
@@ -62,7 +72,7 @@ def command(name: str | None, number: int, as_json: bool) -> int:
                     "daemon": seen.actor == DAEMON,
                 }
             )
-        return show(_lines(seen, entries, held, running, name))
+        return show(_lines(seen, entries, held, running, name, left))
 
 
 def _named(seen: Look, name: str | None) -> tuple[str | None, str | None]:
@@ -78,12 +88,23 @@ def _named(seen: Look, name: str | None) -> tuple[str | None, str | None]:
     return agent, schedule or None
 
 
+def _left(found: Sequence[Coming], entries: Sequence[Entry]) -> int:
+    """How many schedules that have something to come were not shown."""
+    awaited = {each.name for each in found if each.try_at is not None or each.due_at is not None}
+    return len(awaited - {entry.of.name for entry in entries})
+
+
 def _lines(
-    seen: Look, entries: Sequence[Entry], held: int, running: int, name: str | None
+    seen: Look, entries: Sequence[Entry], held: int, running: int, name: str | None, left: int
 ) -> list[str]:
     paper = page()
     rows = [(clock(each.at, seen.now, seen.zone), _text(seen, each, running)) for each in entries]
-    lines = paper.entries(rows) if rows else paper.paragraph("Nothing is planned.")
+    if rows:
+        more = f"; {count(left, 'schedule')} more after that" if left else ""
+        said = f"Times of {zone_name(seen.now, seen.zone)}{more}."
+        lines = [*paper.entries(rows), "", *paper.paragraph(said)]
+    else:
+        lines = paper.paragraph("Nothing is planned.")
     if held:
         verb = "waits" if held == 1 else "wait"
         said = f"{count(held, 'schedule')} {verb} for a folder that has vanished."
@@ -100,12 +121,23 @@ def _text(seen: Look, entry: Entry, running: int) -> str:
     if entry.attempt > 1:
         run = clock(entry.expected_at, seen.now, seen.zone)
         parts.append(f"try {entry.attempt} of {_most(entry)} of the {run} run")
+    elif own := _own_time(seen, entry):
+        parts.append(own)
     why = _why(seen, entry, running)
     if entry.skipped is not None:
         parts.append(f"not run: {why}")
     elif why is not None:
         parts.append(why)
     return ", ".join(parts)
+
+
+def _own_time(seen: Look, entry: Entry) -> str:
+    """The time as its manifest has it, where that is of another zone: ``08:30 in Asia/Tokyo``."""
+    when = entry.of.when
+    if isinstance(when, Every) or when.timezone in (None, zone_name(seen.now, seen.zone)):
+        return ""
+    then = local(entry.expected_at, zone_named(when.timezone))
+    return f"{then:%H:%M} in {when.timezone}"
 
 
 def _why(seen: Look, entry: Entry, running: int) -> str | None:

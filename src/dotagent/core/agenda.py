@@ -56,8 +56,11 @@ class Entry:
     skipped: str | None = None
 
 
-def agenda(comings: Iterable[Coming], now: int, zone: tzinfo) -> Iterator[Entry]:
-    """Every run to come, the earliest first, for ever; of equal ones by name."""
+def agenda(
+    comings: Iterable[Coming], now: int, zone: tzinfo, *, once: bool = False
+) -> Iterator[Entry]:
+    """Every run to come, the earliest first, for ever; of equal ones by name. ``once``: of each
+    schedule only its live run and the first that follows, so that a frequent one hides no other."""
     heap: list[tuple[int, str, int, Coming]] = []
     for coming in comings:
         if coming.try_at is not None:
@@ -78,7 +81,7 @@ def agenda(comings: Iterable[Coming], now: int, zone: tzinfo) -> Iterator[Entry]
             continue
         is_paused = coming.paused_until is not None and at < coming.paused_until
         yield Entry(at=at, of=coming, expected_at=at, skipped=coming.why if is_paused else None)
-        following = _after(coming, at, zone)
+        following = None if once else _after(coming, at, zone)
         if following is None:
             heapq.heappop(heap)
         else:

@@ -29,6 +29,11 @@ def when(at: int, now: int, zone: tzinfo) -> str:
     return f"on {said}" if " " in said else f"at {said}"
 
 
+def zone_name(at: int, zone: tzinfo) -> str:
+    """``Europe/Berlin``; of a zone that has no name, its letters or its distance from UTC."""
+    return str(getattr(zone, "key", None) or local(at, zone).strftime("%Z") or zone)
+
+
 def stamp(at: int, zone: tzinfo) -> str:
     """ISO 8601 without a colon in the offset, as in every file of dotagent 0.1.x."""
     return local(at, zone).strftime("%Y-%m-%dT%H:%M:%S%z")
