@@ -51,8 +51,7 @@ def why(past: Past, name: str = "disk-alert", when: str = "", actor: str | None 
         seen = Look(paths=past.paths, reader=reader, now=past.now, zone=past.zone, actor=actor)
         found = find(seen, name, when)
         if isinstance(found, Day):
-            windows = [case.window for case in found.cases if case.window is not None]
-            return day_sentence(found.standing, windows, found.span.first_at, past.now, past.zone)
+            return day_sentence(found.standing, found.cases, found.span, past.now, past.zone)
         return sentence(found, past.now, past.zone)
 
 
@@ -72,8 +71,7 @@ def page(past: Past, width: int, name: str = "disk-alert", when: str = "") -> st
             said = sentence(found, past.now, past.zone)
             lines = case_lines(Page(width), seen, found, said)
         else:
-            windows = [case.window for case in found.cases if case.window is not None]
-            said = day_sentence(found.standing, windows, found.span.first_at, past.now, past.zone)
+            said = day_sentence(found.standing, found.cases, found.span, past.now, past.zone)
             runs = [(case, sentence(case, past.now, past.zone)) for case in found.cases]
             lines = day_lines(Page(width), seen, found.span, said, runs)
     return "".join(f"{line}\n" for line in lines)
@@ -399,7 +397,7 @@ def test_a_run_on_its_way(past: Past) -> None:
         == running
     )
     assert (
-        "disk-alert/daily waits until 08:48 to make attempt 2 of 3 at the 08:30 run, after exit 1;"
+        "disk-alert/daily waits until 08:48 to make attempt 2 of 3 at the 08:30 run, after a failed one (exit 1);"
         " nobody asked to be told."
     ) == why(past)
 
@@ -427,6 +425,19 @@ def test_a_stop_is_no_failure(past: Past) -> None:
         "disk-alert/daily waits for a daemon or a tick to start the 08:30 run, after a planned"
         " stop of dotagent interrupted it."
     ) == why(past, actor=None)
+
+
+def test_a_run_by_hand_that_was_stopped(past: Past) -> None:
+    """It had begun: it did not stay away."""
+    past.agent("disk-alert", DAILY)
+    attempt = past.start_by_hand("disk-alert", "daily")
+    past.go("08:00:20")
+    past.finish(attempt, Interrupted(why="too slow", by="ann"))
+
+    assert (
+        "disk-alert/daily was run by hand at 08:00 and was stopped after 20 s (stopped by ann:"
+        " too slow)."
+    ) == why(past)
 
 
 def test_a_vanished_folder_holds_its_schedules(past: Past) -> None:
@@ -536,6 +547,64 @@ def test_a_day_with_several_runs(past: Past) -> None:
         "disk-alert/daily had these runs on Sun 2021-03-28: 1 completed, 1 given up (10:00),"
         " 1 running (11:00)."
     ) == why(past, when="today")
+
+
+def test_what_runs_is_meant_before_what_it_made_skip(past: Past) -> None:
+    """A run that goes on past the time of the next: the one that runs is the answer."""
+    past.agent("disk-alert", {"daily": EVERY_TEN})
+    past.start("08:10")
+    past.plan("08:21")
+    past.go("08:22")
+
+    assert "has been running the 08:10 run for 12 min" in why(past)
+    assert "skipped the 08:20 run" in why(past, when="08:20")
+
+
+def test_of_several_runs_in_a_minute_none_is_picked(past: Past) -> None:
+    """Two of the schedule, or two by hand: each is named, with its seconds."""
+    past.agent("disk-alert", {"daily": Every(every_ms=MINUTE_MS // 2)}, max_attempts=1)
+    past.agent("backup", {})
+    past.succeed("08:00:30", "08:00:31")
+    past.fail("08:01:00", "08:01:01")
+    past.fail("08:01:30", "08:01:31")
+    for began, ended in (("02", "03"), ("20", "21")):
+        past.go(f"08:05:{began}")
+        attempt = past.start_by_hand("backup", "manual")
+        past.go(f"08:05:{ended}")
+        past.finish(attempt, 1)
+    past.go("09:00")
+    planned, by_hand = page(past, 80, when="08:01"), page(past, 80, "backup", "08:05")
+
+    assert (
+        "disk-alert/daily had these runs at 08:01: 2 given up (08:01, 08:01:30).\n\n  08:01     gave"
+    ) in planned
+    assert planned.endswith("Next: dotagent why disk-alert/daily 3\n")
+    assert "backup/manual had these runs at 08:05: 2 by hand (08:05:02, 08:05:20).\n" in by_hand
+    assert by_hand.endswith("Next: dotagent logs backup\n")
+
+
+def test_a_day_has_its_runs_by_hand_too(past: Past) -> None:
+    """In the order in which they were."""
+    past.agent("disk-alert", DAILY)
+    attempt = past.start_by_hand("disk-alert", "daily")
+    past.finish(attempt, 1)
+    past.succeed("08:30", "08:31")
+    said = page(past, 80, when="sunday")
+
+    assert "1 completed, 1 by hand (08:00)." in " ".join(said.split())
+    assert said.index("08:00  was run by hand") < said.index("08:30  completed")
+
+
+def test_only_absences_of_the_time_in_question(past: Past) -> None:
+    """Asked for a day, an absence after it is no evidence."""
+    past.agent("disk-alert", DAILY)
+    past.go("12:00")
+    past.end()
+    past.go("2021-03-29 07:00")
+    past.begin()
+
+    assert "Nothing could be started\n  from 12:00" in page(past, 80, when="sunday 14:00")
+    assert "Nothing could be started" not in page(past, 80, when="saturday")
 
 
 def test_names_that_do_not_exist_are_answered_with_the_nearest(past: Past) -> None:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from dotagent.core.moment import clock, local, stamp, when, zone_name
+from dotagent.core.moment import between, clock, local, stamp, when, zone_name
 from tests.core.walls import at
 
 NOW = at("2026-06-03T08:00:00Z")  # a Wednesday
@@ -90,3 +90,19 @@ def test_a_zone_by_its_name() -> None:
     assert "Europe/Berlin" == zone_name(NOW, BERLIN)
     assert "UTC" == zone_name(NOW, UTC)
     assert "UTC+05:30" == zone_name(NOW, shifted)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "expected"),
+    [
+        ("06:30:00", "08:00:00", "06:30 to 08:00"),
+        ("06:30:05", "06:30:40", "06:30:05 to 06:30:40"),
+        ("06:30:05", "06:30:05", "06:30:05"),
+        ("08:00:05", "08:00:05", "08:00:05"),
+    ],
+)
+def test_a_span_is_never_empty(first: str, last: str, expected: str) -> None:
+    """With seconds where the minute would make nothing of it; one instant is no span."""
+    first_at, last_at = (at(f"2026-06-03T{each}Z") for each in (first, last))
+
+    assert expected == between(first_at, last_at, NOW, UTC)

@@ -97,6 +97,16 @@ def test_the_last_message_to_a_channel_counts() -> None:
     assert "slack and ntfy were told at 08:47" == said(WindowState.GIVEN_UP, first, last)
 
 
+def test_two_channels_of_one_name_are_two() -> None:
+    """The agent's own and that of config.toml: what became of the one hides nothing of the other."""
+    own = replace(told("ntfy", DeliveryState.PENDING, "HTTP 503"), scope="disk-alert")
+    everywhere = replace(SENT, name="ntfy", driver=own.driver)
+
+    assert ("ntfy has not been told yet (HTTP 503), ntfy of config.toml was told at 08:47") == said(
+        WindowState.GIVEN_UP, news(Kind.GIVEN_UP, own, everywhere)
+    )
+
+
 def test_a_success_tells_of_its_success_only() -> None:
     """Who heard of its failed attempts is not who heard of its end."""
     failed = news(Kind.ATTEMPT_FAILED, told("ntfy", DeliveryState.SENT))

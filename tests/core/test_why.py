@@ -326,12 +326,12 @@ LIVE = {
         " interrupted it."
     ): case(WAITING, tried(1, "08:30", "08:31", Verdict.INTERRUPTED, "interrupted: SIGTERM")),
     (
-        "waits until 12:05 to make attempt 3 of 3 at the 08:30 run, after exit 1: No space left on"
-        " device."
+        "waits until 12:05 to make attempt 3 of 3 at the 08:30 run, after a failed one (exit 1: No"
+        " space left on device)."
     ): case(AGAIN, *FAILED_TWICE),
     (
-        "waits for a free slot to make attempt 3 of 3 at the 08:30 run, after exit 1: No space"
-        " left on device."
+        "waits for a free slot to make attempt 3 of 3 at the 08:30 run, after a failed one (exit 1:"
+        " No space left on device)."
     ): case(replace(AGAIN, next_at=at("11:59")), *FAILED_TWICE),
     "waits for its folder /srv/agents to be back to start the 08:30 run.": case(
         replace(WAITING, next_at=None)

@@ -15,7 +15,7 @@ from dotagent.cli.silence import named, reason_of
 from dotagent.core.ahead import instant
 from dotagent.core.duration import parse
 from dotagent.core.errors import UsageError
-from dotagent.core.moment import stamp, when
+from dotagent.core.moment import clock, stamp
 from dotagent.core.shell import word
 from dotagent.system.waiting import now
 from dotagent.system.zone import machine_zone
@@ -41,10 +41,8 @@ def command(name: str, until: str | None, span: str | None, reason: str, as_json
     answer = ask("pause", {**named(name), **_end(until, span), "reason": reason_of(reason)})
     if as_json:
         return print_json({**answer, "until": stamp(answer["until"], here)})
-    ends = when(answer["until"], now(), here)
-    click.echo(
-        f"Paused until {ends.removeprefix('at ').removeprefix('on ')}: {listed(name, answer)}."
-    )
+    ends = clock(answer["until"], now(), here)
+    click.echo(f"Paused until {ends}: {listed(name, answer)}.")
     click.echo(f"Next: dotagent next {word(name)}; to end it: dotagent resume {word(name)}")
     return 0
 

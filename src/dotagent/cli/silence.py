@@ -20,9 +20,9 @@ from dotagent.cli.names import AGENT_OR_SCHEDULE
 from dotagent.cli.usage import ListFirst
 from dotagent.core.errors import UsageError
 from dotagent.core.fit import one_line
-from dotagent.core.moment import when
+from dotagent.core.moment import clock, when
 from dotagent.core.silence import length
-from dotagent.core.span import count, human
+from dotagent.core.span import SECOND_MS, count, human
 from dotagent.store import silences
 from dotagent.store.silences import Listed
 
@@ -144,8 +144,8 @@ def text(seen: Look, each: Listed) -> str:
     if each.ended_at is not None:
         ended = when(each.ended_at, seen.now, seen.zone)
         return f"{name}: {each.reason}; ended {ended} ({each.ended_by}){held}"
-    until = when(each.until_at, seen.now, seen.zone)
-    left = human(each.until_at - seen.now)
+    until = clock(each.until_at, seen.now, seen.zone)
+    left = human(each.until_at - seen.now + SECOND_MS - 1)  # what was said a moment ago
     return f"{name} until {until} (for {left}): {each.reason}{held}"
 
 

@@ -16,7 +16,8 @@ With ``--json``, one object. Instants are ISO 8601 in local time; what is not kn
   ``acknowledged``, ``acknowledged_why``; ``silenced``: silences that hold: ``id``, ``until``,
   ``reason``
 * ``away``: spans in which nothing could be started: ``from``, ``to``, ``why``
-* ``runs``: of a day with several runs, each with its ``window`` and ``sentence``; else empty
+* ``runs``: of a day or a minute with several runs, each with its ``sentence`` and its ``window``
+  (null for a run by hand); else empty
 """
 
 from __future__ import annotations
@@ -49,8 +50,8 @@ def command(agent: str, when: Sequence[str], as_json: bool) -> int:
     """Why an agent ran or did not, what happened, and who was told.
 
     WHEN is a time (08:30), a day (yesterday, tuesday, 2026-03-29), both (tuesday 08:30,
-    2026-03-29T08:30), or the number of a window; without it, the latest run. Without SCHEDULE, the
-    schedule that fails, else the one that ran last.
+    2026-03-29T08:30), or the number of a window; without it, the run in progress, else the latest.
+    Without SCHEDULE, the schedule that fails, else the one that ran last.
 
     \b
     Example:
@@ -68,13 +69,7 @@ def command(agent: str, when: Sequence[str], as_json: bool) -> int:
 
 
 def _day(seen: Look, day: Day, as_json: bool) -> int:
-    said = day_sentence(
-        day.standing,
-        [case.window for case in day.cases if case.window is not None],
-        day.span.first_at,
-        seen.now,
-        seen.zone,
-    )
+    said = day_sentence(day.standing, day.cases, day.span, seen.now, seen.zone)
     runs = [(case, sentence(case, seen.now, seen.zone)) for case in day.cases]
     if not as_json:
         return show(day_lines(page(), seen, day.span, said, runs))
@@ -88,7 +83,7 @@ def _day(seen: Look, day: Day, as_json: bool) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Day:
-    """Several runs of one schedule on one day."""
+    """Several runs of one schedule on one day, or in the minute that was named."""
 
     standing: Standing
     span: Span
@@ -124,6 +119,9 @@ def find(seen: Look, name: str, when: str) -> Case | Day:
 
 
 def _latest(seen: Look, reader: Reader, standing: Standing) -> Case:
+    window = history.window_in_progress(reader, standing)
+    if window is not None:  # what came due meanwhile was skipped: that is not what is going on
+        return history.case_of_window(reader, standing, window, seen.now, seen.actor)
     window = history.latest_window(reader, standing)
     manual = history.latest_manual(reader, standing)
     if manual is not None:
@@ -149,20 +147,31 @@ def _numbered(
 def _asked(seen: Look, reader: Reader, standings: Sequence[Standing], asked: Span) -> Case | Day:
     for standing in standings:
         windows = history.windows_in(reader, standing, asked)
-        if asked.is_day and len(windows) > 1:
-            cases = [_of(seen, reader, standing, window, asked) for window in windows]
-            return Day(standing=standing, span=asked, cases=cases)
         if windows:
-            return _of(seen, reader, standing, windows[-1], asked)
+            cases = [_of(seen, reader, standing, window, asked) for window in windows]
+            return _all(standing, asked, [*cases, *_by_hand(seen, reader, standing, asked)])
     for standing in standings:
         tried = history.window_running_in(reader, standing, asked)
         if tried is not None and not asked.is_day:
             return _of(seen, reader, standing, tried, asked)
-        manual = history.manual_attempts(reader, standing, asked)
-        if manual:
-            case = history.case_of_attempt(reader, standing, manual[-1], seen.now, seen.actor)
-            return replace(case, asked=asked)
+        cases = _by_hand(seen, reader, standing, asked)
+        if cases:
+            return _all(standing, asked, cases)
     return history.case_of_nothing(reader, standings[0], asked, seen.now, seen.actor)
+
+
+def _all(standing: Standing, asked: Span, cases: Sequence[Case]) -> Case | Day:
+    """None of several is picked for the person."""
+    return cases[0] if len(cases) == 1 else Day(standing=standing, span=asked, cases=cases)
+
+
+def _by_hand(seen: Look, reader: Reader, standing: Standing, asked: Span) -> list[Case]:
+    return [
+        replace(
+            history.case_of_attempt(reader, standing, attempt, seen.now, seen.actor), asked=asked
+        )
+        for attempt in history.manual_attempts(reader, standing, asked)
+    ]
 
 
 def _of(seen: Look, reader: Reader, standing: Standing, window: Window, asked: Span) -> Case:

@@ -15,7 +15,8 @@ from dotagent.core.moment import clock, local
 from dotagent.core.past import Span
 from dotagent.core.render import line_of
 from dotagent.core.shell import word
-from dotagent.core.span import count, human
+from dotagent.core.span import SECOND_MS, count, human
+from dotagent.core.told import channel_names
 
 Entry = tuple[str, str]
 
@@ -53,21 +54,37 @@ def case_lines(page: Page, seen: Look, case: Case, sentence: str) -> list[str]:
 def day_lines(
     page: Page, seen: Look, span: Span, sentence: str, runs: Sequence[tuple[Case, str]]
 ) -> list[str]:
-    """The day's sentence, then each of its runs in its own; of many, those that did not succeed."""
-    listed = []
-    for case, said in runs:
-        window, name = case.window, case.standing.name
-        assert window is not None
-        if len(runs) <= DAY_MOST or window.state is not WindowState.SUCCEEDED:
-            at = clock(window.expected_at, span.first_at, seen.zone)
-            listed.append((window, at, said.removeprefix(f"{name} ")))
-    column = page.column([at for _, at, _ in listed])
+    """The sentence, then each of the runs in its own; of many, those that did not succeed."""
+    listed = [
+        (_begun(case), case.window, said.removeprefix(f"{case.standing.name} "))
+        for case, said in runs
+        if len(runs) <= DAY_MOST or _state(case) is not WindowState.SUCCEEDED
+    ]
+    listed.sort(key=lambda each: each[0])
+    at = [clock(began_at, span.first_at, seen.zone) for began_at, _, _ in listed]
+    column = page.column(at)
     lines = [*page.paragraph(sentence), ""]
-    for window, at, said in listed:
-        lines += page.entries([(at, said)], TONES.get(window.state, ""), column=column)
-    worst = next((w for w, _, _ in reversed(listed) if w.state in BAD), listed[-1][0])
-    name = runs[0][0].standing.name
-    return [*lines, "", *page.paragraph(f"Next: dotagent why {word(name)} {worst.id}")]
+    for shown, (_, window, said) in zip(at, listed, strict=True):
+        tone = "" if window is None else TONES.get(window.state, "")
+        lines += page.entries([(shown, said)], tone, column=column)
+    windows = [case.window for case, _ in runs if case.window is not None]
+    worst = next((w for w in reversed(windows) if w.state in BAD), windows[-1] if windows else None)
+    standing = runs[0][0].standing
+    following = f"logs {word(standing.agent)}"
+    if worst is not None:
+        following = f"why {word(standing.name)} {worst.id}"
+    return [*lines, "", *page.paragraph(f"Next: dotagent {following}")]
+
+
+def _state(case: Case) -> WindowState | None:
+    return None if case.window is None else case.window.state
+
+
+def _begun(case: Case) -> int:
+    """When what the case is about was meant to begin, or began."""
+    if case.window is not None:
+        return case.window.expected_at
+    return case.attempts[0].started_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,9 +104,9 @@ class _Evidence:
 
     def _begin(self) -> int:
         """When what the case is about was meant to begin."""
-        if self.case.window is not None:
-            return self.case.window.expected_at
-        return self.case.attempts[0].started_at if self.case.attempts else self.seen.now
+        if self.case.window is not None or self.case.attempts:
+            return _begun(self.case)
+        return self.seen.now if self.case.asked is None else self.case.asked.first_at
 
     def blocks(self) -> list[tuple[str, list[str]]]:
         """Title and lines of each."""
@@ -133,23 +150,26 @@ class _Evidence:
             return name, f"{started} and running for {human(self.seen.now - attempt.started_at)}"
         took = human(attempt.ended_at - attempt.started_at)
         remarks = "".join(f"; {one_line(each)}" for each in attempt.remarks)
-        return name, f"{started} {one_line(attempt.words)}, after {took}{remarks}"
+        return name, f"{started} {one_line(attempt.words)} (took {took}){remarks}"
 
     def _told(self) -> list[str]:
         """Each event in the words of its message, and below it who was told."""
         page, lines = self.page, []
         kinds = page.column([news.event.kind.value for news in self.case.news])
-        names = page.column([one_line(t.name) for n in self.case.news for t in n.told], indent=4)
+        called = channel_names(self.case)
+        told_by = [one_line(called[t.channel]) for n in self.case.news for t in n.told]
+        untold = ["nobody"] if any(not news.told for news in self.case.news) else []
+        names = page.column([*told_by, *untold], indent=4)
         for news in self.case.news:
             event = news.event
             style = "good" if event.kind in GOOD_NEWS else "bad"
             text = f"{self.at(event.at)} {one_line(line_of(event, self.seen.zone))}"
-            told = [self._telling(telling) for telling in news.told]
+            told = [(one_line(called[t.channel]), self._telling(t)) for t in news.told]
             lines += page.entries([(event.kind.value, text)], style, column=kinds)
             lines += page.entries(told or [("nobody", "asked for this")], indent=4, column=names)
         return lines
 
-    def _telling(self, told: Telling) -> Entry:
+    def _telling(self, told: Telling) -> str:
         ended = "" if told.ended_at is None else f" {self.at(told.ended_at)}"
         bits = [f"{told.state.value}{ended}"]
         bits += [one_line(each) for each in (told.reason, told.folded) if each]
@@ -157,7 +177,7 @@ class _Evidence:
             bits.append(f"next try {self.at(told.next_at)}")
         if len(told.sends) > 1 or (told.sends and told.state is not DeliveryState.SENT):
             bits.append(f"tries: {', '.join(self._send(send) for send in told.sends)}")
-        return one_line(told.name), "; ".join(bits)
+        return "; ".join(bits)
 
     def _send(self, send: Sending) -> str:
         repeat = " (may repeat)" if send.may_repeat else ""
@@ -187,12 +207,16 @@ class _Evidence:
         ]
 
     def _away(self) -> list[Entry]:
-        window = self.case.window
-        until = self.seen.now if window is None or window.closed_at is None else window.closed_at
+        window, asked = self.case.window, self.case.asked
+        until = self.seen.now
+        if window is not None and window.closed_at is not None:
+            until = window.closed_at
+        elif window is None and asked is not None:
+            until = asked.last_at
         return [
             (f"from {self.at(away.from_at)}", f"to {self.at(away.to_at)}: {away.why}")
             for away in self.case.away
-            if away.from_at < until
+            if away.from_at < until and away.to_at - away.from_at >= SECOND_MS
         ]
 
     # ---------------------------------------------------------------------------------- what next
@@ -208,6 +232,8 @@ class _Evidence:
             return f"read {log}, mend it, then: dotagent run-now {word(names.agent)}{schedule}"
         if self.seen.actor != "daemon":
             return "dotagent daemon"
+        if names.paused_until is not None and names.paused_until > self.seen.now:
+            return f"dotagent resume {word(names.name)}"
         untold = (told for news in case.news for told in news.told if told.state in UNTOLD)
         if next(untold, None) is not None:
             return "dotagent deliveries"

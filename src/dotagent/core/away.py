@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import tzinfo
 
 from dotagent.core.model import WindowState
-from dotagent.core.moment import clock, local
+from dotagent.core.moment import between, local
 from dotagent.core.span import count
 
 NAMED = 3
@@ -58,9 +58,11 @@ def line(
 
 def _span(from_at: int, to_at: int, now: int, zone: tzinfo) -> str:
     """``23:04–08:11``; with its day where the night alone does not tell."""
-    if to_at - from_at < 86_400_000:
-        return f"{local(from_at, zone):%H:%M}–{local(to_at, zone):%H:%M}"
-    return f"{clock(from_at, now, zone)} – {clock(to_at, now, zone)}"
+    if to_at - from_at >= 86_400_000:
+        return between(from_at, to_at, now, zone, " – ")
+    first, last = local(from_at, zone), local(to_at, zone)
+    form = "%H:%M:%S" if to_at - from_at < 60_000 else "%H:%M"
+    return f"{first:{form}}–{last:{form}}"
 
 
 def _runs(runs: Sequence[CaughtUp]) -> str:

@@ -73,6 +73,8 @@ class Attempt:
     said: str = ""
     output: tuple[str, ...] = ()
     """The last lines that it printed."""
+    stopped: bool = False
+    """Somebody ended it; whether a person or a planned stop, its verdict says."""
     numbers: str = ""
     """What else it reported: ``cost_usd 0.02, rows 7``."""
     remarks: tuple[str, ...] = ()
@@ -93,7 +95,8 @@ class Sending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Telling:
-    """A delivery, and how it went. ``next_at``: when its channel is tried next."""
+    """A delivery, and how it went. ``next_at``: when its channel is tried next; ``scope``: the agent
+    whose manifest has the notifier, empty for one of config.toml."""
 
     id: int
     name: str
@@ -105,6 +108,12 @@ class Telling:
     sends: tuple[Sending, ...] = ()
     folded: str = ""
     """With how many others it is one message, and why."""
+    scope: str = ""
+
+    @property
+    def channel(self) -> tuple[str, str, str]:
+        """What tells it from every other: two may bear one name, in two files."""
+        return self.scope, self.driver, self.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

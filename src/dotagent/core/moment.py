@@ -23,6 +23,15 @@ def clock(at: int, now: int, zone: tzinfo) -> str:
     return f"{then:%Y-%m-%d} {time}"
 
 
+def between(first_at: int, last_at: int, now: int, zone: tzinfo, word: str = " to ") -> str:
+    """``08:30 to 14:35``; with seconds where the minute would make nothing of it, and one instant
+    alone where they do not help either."""
+    first, last = clock(first_at, now, zone), clock(last_at, now, zone)
+    if first == last and first.count(":") == 1:
+        first, last = (f"{first}:{local(at, zone):%S}" for at in (first_at, last_at))
+    return first if first == last else f"{first}{word}{last}"
+
+
 def when(at: int, now: int, zone: tzinfo) -> str:
     """The same as part of a sentence: ``at 14:35``, ``on Mon 14:35``, ``on 2026-03-29 14:35``."""
     said = clock(at, now, zone)

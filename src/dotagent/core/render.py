@@ -15,7 +15,7 @@ from dotagent.core import sample
 from dotagent.core.duration import human
 from dotagent.core.fit import one_line
 from dotagent.core.model import AGENT_EVENTS, Event, Kind, Message, Tail
-from dotagent.core.moment import clock, local
+from dotagent.core.moment import between, clock, local
 from dotagent.core.result import numbers
 
 Facts = Mapping[str, Any]
@@ -201,8 +201,8 @@ def _missed(facts: Facts, at: int, zone: tzinfo) -> str:
     if facts["count"] == 1:
         return f"the {first} run was missed on host {facts['host']}: {facts['why']}"
     some = str(facts["count"]) if facts["exact"] else f"more than {facts['count']}"
-    last = clock(facts["last_at"], at, zone)
-    return f"{some} runs missed ({first} to {last}) on host {facts['host']}: {facts['why']}"
+    span = between(facts["first_at"], facts["last_at"], at, zone)
+    return f"{some} runs missed ({span}) on host {facts['host']}: {facts['why']}"
 
 
 def _still_failing(facts: Facts, at: int, zone: tzinfo) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
 
@@ -21,14 +22,28 @@ def telling(case: Case, now: int, zone: tzinfo) -> str:
     """``slack and ntfy were told at 08:47, email stayed quiet (same outage)``; empty where there
     was nothing to tell."""
     relevant = list(_relevant(case))
-    last = {(told.driver, told.name): told for news in relevant for told in news.told}
+    last = {told.channel: told for news in relevant for told in news.told}
     if not last:
         bad = any(news.event.kind not in _GOOD for news in relevant)
         return "nobody asked to be told" if bad else ""
+    names = channel_names(case)
     groups: dict[_How, list[str]] = {}
     for told in last.values():
-        groups.setdefault(_how(told, now, zone, case.actor), []).append(shorten(told.name, 40))
+        groups.setdefault(_how(told, now, zone, case.actor), []).append(
+            shorten(names[told.channel], 60)
+        )
     return ", ".join(_clause(how, names) for how, names in groups.items())
+
+
+def channel_names(case: Case) -> Mapping[tuple[str, str, str], str]:
+    """What each channel of the case is called: by its name, and where two bear the same, that of
+    config.toml says so."""
+    channels = {told.channel for news in case.news for told in news.told}
+    bearers = Counter(name for _, _, name in channels)
+    return {
+        (scope, driver, name): f"{name} of config.toml" if bearers[name] > 1 and not scope else name
+        for scope, driver, name in channels
+    }
 
 
 def _relevant(case: Case) -> Iterable[News]:

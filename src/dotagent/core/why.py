@@ -16,7 +16,7 @@ from dotagent.core.decide import GOOD, Verdict
 from dotagent.core.ending import Ending, ending_of
 from dotagent.core.fit import shorten
 from dotagent.core.model import AttemptKind, WindowState
-from dotagent.core.moment import clock, local, when
+from dotagent.core.moment import between, clock, local, when
 from dotagent.core.span import count, human
 from dotagent.core.told import telling
 
@@ -142,8 +142,8 @@ class _Words:
         if window.expected_to is None or window.count == 1:
             return f"the {self.at(window.expected_at)} run"
         several = str(window.count) if window.exact else f"more than {window.count}"
-        first, last = self.at(window.expected_at), self.at(window.expected_to)
-        return f"{several} runs ({first} to {last})"
+        at = between(window.expected_at, window.expected_to, self.now, self.zone)
+        return f"{several} runs ({at})"
 
     # --------------------------------------------------------------------------------- successes
 
@@ -272,7 +272,7 @@ class _Words:
         else:
             failed = self._last((Verdict.FAILED,))
             doing = f"to make {which} at {run}"
-            after = f", after {self._result(failed)}" if failed is not None else ""
+            after = f", after a failed one ({self._result(failed)})" if failed is not None else ""
         if window.next_at is None:
             return f"waits for its folder {self.case.standing.folder} to be back {doing}{after}"
         if self.case.actor != DAEMON:
@@ -306,6 +306,8 @@ class _Words:
                 return f"{start} succeeded in {took}"
             case Verdict.WARNED:
                 return f"{start} succeeded in {took} ({self._result(attempt)})"
+            case Verdict.SKIPPED if attempt.stopped:
+                return f"{start} was stopped after {took} ({self._result(attempt)})"
             case Verdict.SKIPPED:
                 return f"{start} did not go ahead ({self._result(attempt)})"
             case Verdict.INTERRUPTED:
@@ -372,7 +374,7 @@ class _Words:
                 best, longest = away, lasted
         if best is None:
             return ""
-        return f"{best.why} from {self.at(best.from_at)} to {self.at(best.to_at)}"
+        return f"{best.why} from {between(best.from_at, best.to_at, self.now, self.zone)}"
 
 
 def _clause(text: str) -> str:

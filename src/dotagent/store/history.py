@@ -13,7 +13,7 @@ from sqlite3 import Row
 from dotagent.core.case import Attempt, Away, Case, Outage, Silenced, Standing, Window
 from dotagent.core.decide import Verdict
 from dotagent.core.fit import clean
-from dotagent.core.model import AttemptKind, WindowState
+from dotagent.core.model import AttemptKind, Interrupted, WindowState
 from dotagent.core.past import Span
 from dotagent.core.result import numbers
 from dotagent.store import silences
@@ -116,6 +116,15 @@ def latest_window(reader: Reader, standing: Standing) -> Window | None:
     return None if row is None else window_of(row)
 
 
+def window_in_progress(reader: Reader, standing: Standing) -> Window | None:
+    """The window that runs now, if one does."""
+    row = reader.execute(
+        "SELECT * FROM windows WHERE agent = ? AND schedule = ? AND state = 'running'",
+        (standing.agent, standing.schedule),
+    ).fetchone()
+    return None if row is None else window_of(row)
+
+
 def nearest(reader: Reader, standing: Standing, span: Span) -> tuple[int | None, int | None]:
     """The planned instants next to a span in which there is none: before and after."""
     names = (standing.agent, standing.schedule)
@@ -211,6 +220,7 @@ def attempt_of(row: Row) -> Attempt:
         words=row["words"] or "",
         said=clean(str(summary or "")) or (printed[-1] if failed else ""),
         output=tuple(line for line in printed[-TAIL_LINES:] if line.strip()),
+        stopped=row["exit"] is not None and json.loads(row["exit"])["is"] == Interrupted.__name__,
         numbers=numbers(json.loads(row["result"])),
         remarks=tuple(clean(each) for each in json.loads(row["remarks"])),
     )

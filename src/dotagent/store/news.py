@@ -77,6 +77,7 @@ def _telling(reader: Reader, row: Row) -> Telling:
         id=row["id"],
         name=row["name"],
         driver=row["driver"],
+        scope=row["scope"],
         state=state,
         reason=row["because"],
         folded=row["folded"],

@@ -16,7 +16,7 @@ from dotagent.core.duration import DAY_MS
 from dotagent.core.ending import Ending
 from dotagent.core.errors import UsageError
 from dotagent.core.model import WindowState
-from dotagent.core.moment import when
+from dotagent.core.moment import clock, when
 from dotagent.store import overdue, pauses, plan, record, windows
 from dotagent.store.actor import Actor
 from dotagent.store.database import Tx
@@ -187,9 +187,9 @@ def _next_unskipped(tx: Tx, actor: Actor, now: int, agent: str, schedule: str) -
         raise UsageError(f"{agent}/{schedule} is never due again: there is nothing to skip")
     for each in pauses.open_of(tx, agent, schedule):
         if each["kind"] == pauses.PAUSE and each["until_at"] > at:
-            until = when(each["until_at"], now, actor.zone)
+            until = clock(each["until_at"], now, actor.zone)
             raise UsageError(
-                f"{agent}/{schedule} is paused until after its next run, {until}: nothing to skip"
+                f"{agent}/{schedule} is paused until {until}, past its next run: nothing to skip"
             )
     return at
 
