@@ -36,6 +36,10 @@ class Clock(Protocol):
     async def sleep_until(self, at: int) -> None:
         """Return when the wall clock reaches ``at``, or earlier if it may have been stepped."""
 
+    def watch(self, on_step: Callable[[], None]) -> None:
+        """From now on call this when the wall clock may have been stepped: whoever was not asleep
+        just then would sleep on until a time that it has left."""
+
 
 # ------------------------------------------------------------------------------------- processes
 

@@ -4,7 +4,7 @@ only the test moves."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,6 +44,9 @@ class Watch:
 
     async def sleep_until(self, at: int) -> None:
         raise AssertionError("nobody waits here")
+
+    def watch(self, on_step: Callable[[], None]) -> None:
+        """It is never set."""
 
 
 def notifier(driver: str, settings: Mapping[str, Any], **more: Any) -> Target:

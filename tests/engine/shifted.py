@@ -3,9 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
-from dotagent.system.alarm import Alarm, RecheckAlarm, Ring
+from dotagent.system.alarm import Ring
 from dotagent.system.clock import SystemClock
+
+
+class ToldAlarm:
+    """Rings at its instant; of a step the clock tells by itself, once, as the kernel does."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, ring: Ring, now: Callable[[], int]) -> None:
+        self._loop, self._ring, self._now = loop, ring, now
+        self._timer: asyncio.TimerHandle | None = None
+
+    def arm(self, at: int | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if at is not None:
+            wait_ms = max(at - self._now(), 0)
+            self._timer = self._loop.call_later(wait_ms / 1000, self._ring, False)
+
+    def close(self) -> None:
+        self.arm(None)
 
 
 class ShiftedClock(SystemClock):
@@ -13,10 +33,10 @@ class ShiftedClock(SystemClock):
     the kernel does."""
 
     def __init__(self, at: int) -> None:
-        super().__init__(self._shifted_alarm)
-        self._ring_all: Ring = lambda stepped: None
+        super().__init__(self._told_alarm)
         self._asleep_ms = 0
         self._hung_ms = 0
+        self._stall_ms = 0
         self._shift_ms = at - super().now()
 
     def now(self) -> int:
@@ -27,7 +47,14 @@ class ShiftedClock(SystemClock):
         return self._asleep_ms
 
     def monotonic(self) -> int:
-        return super().monotonic() + self._hung_ms
+        now_ms = super().monotonic() + self._hung_ms
+        stall_ms, self._stall_ms = self._stall_ms, 0
+        self.hang(stall_ms)
+        return now_ms
+
+    def stall(self, ms: int) -> None:
+        """The process is stopped for so long once it has looked at the monotonic clock again."""
+        self._stall_ms = ms
 
     def hang(self, ms: int) -> None:
         """Time passes, and whoever waits is not woken: the process is stopped, the disk hangs."""
@@ -42,12 +69,11 @@ class ShiftedClock(SystemClock):
     def step(self, ms: int) -> None:
         """Somebody sets the clock."""
         self._shift_ms += ms
-        self._ring_all(True)
+        self._ring(True)
 
     def set(self, at: int) -> None:
         """Somebody sets the clock to this time."""
         self.step(at - self.now())
 
-    def _shifted_alarm(self, loop: asyncio.AbstractEventLoop, ring: Ring) -> Alarm:
-        self._ring_all = ring
-        return RecheckAlarm(loop, ring, wall=lambda: self.now() * 1_000_000)
+    def _told_alarm(self, loop: asyncio.AbstractEventLoop, ring: Ring) -> ToldAlarm:
+        return ToldAlarm(loop, ring, self.now)

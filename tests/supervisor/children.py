@@ -38,6 +38,9 @@ class StillClock:
     async def sleep_until(self, at: int) -> None:
         await asyncio.get_running_loop().create_future()
 
+    def watch(self, on_step: Callable[[], None]) -> None:
+        """It is never set."""
+
 
 class Field:
     """A folder for one test's scripts, and a spawner for them."""

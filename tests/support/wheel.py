@@ -7,6 +7,7 @@ wall clock is set.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 
 class Wheel:
@@ -16,6 +17,7 @@ class Wheel:
         self._now = now
         self._passed = 0
         self._sleepers: dict[asyncio.Future[None], int] = {}
+        self._on_step: Callable[[], None] = lambda: None
 
     def now(self) -> int:
         return self._now
@@ -33,6 +35,9 @@ class Wheel:
             await sleeper
         finally:
             self._sleepers.pop(sleeper, None)
+
+    def watch(self, on_step: Callable[[], None]) -> None:
+        self._on_step = on_step
 
     def close(self) -> None:
         self._wake(list(self._sleepers))
@@ -57,6 +62,7 @@ class Wheel:
     def step(self, by: int) -> None:
         """The wall clock is set; no time passes."""
         self._now += by
+        self._on_step()
         self._wake(list(self._sleepers))
 
     def _wake(self, sleepers: list[asyncio.Future[None]]) -> None:

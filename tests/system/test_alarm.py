@@ -182,6 +182,26 @@ async def test_without_the_kernel_s_help_the_clock_is_looked_at() -> None:
     assert stepped
 
 
+async def test_a_clock_that_was_set_while_nobody_waited() -> None:
+    """Who is armed after it does not wait for a time that the clock has left: it rings at once, as
+    the kernel's does, and only once."""
+    set_by = [0]
+    rings = Rings()
+    loop = asyncio.get_running_loop()
+    alarm = RecheckAlarm(loop, rings, lambda: time.time_ns() + set_by[0])
+    alarm.arm(at := now() + 3_600_000)
+    alarm.arm(None)
+    set_by[0] = -2 * 3_600_000_000_000
+    alarm.arm(at)
+    stepped, _ = await rings.next()
+    alarm.arm(at)
+    await asyncio.sleep(0)
+    alarm.close()
+
+    assert stepped
+    assert 1 == len(rings.heard)
+
+
 async def test_looking_at_the_clock_is_no_ring() -> None:
     """The looks in between pass unnoticed, and the instant is still met."""
     rings = Rings()

@@ -118,6 +118,22 @@ async def test_all_wake_when_the_clock_is_set() -> None:
     assert [far, None] == stage.alarm.armed
 
 
+async def test_who_watches_is_told_asleep_or_not() -> None:
+    """Of each step, from the first moment on, also while nobody sleeps; of no other ring."""
+    stage, told = Stage(), list[int]()
+    stage.clock.watch(lambda: told.append(len(told)))
+    watched = list(stage.alarm.armed)
+    stage.alarm.ring(True)
+    sleeper = stage.sleep(stage.clock.now() + 3_600_000)
+    await settle()
+    stage.alarm.ring(False)
+    stage.alarm.ring(True)
+    await sleeper
+
+    assert [None] == watched
+    assert [0, 1] == told
+
+
 async def test_a_ring_before_the_time_wakes_nobody() -> None:
     """An alarm that rings for no reason is set again for the same instant."""
     stage = Stage()

@@ -137,6 +137,7 @@ class Engine:
     async def run(self) -> None:
         """The loop, until a stop or until this command's own work is settled. Raises what a task
         of its own raised: a fault of dotagent itself ends it visibly, never halfway."""
+        self.parts.clock.watch(self.poke)
         self.parts.trouble.on_change = self.poke
         self.recorder.on_broken = self.poke
         recorder = asyncio.create_task(self.recorder.run())

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from dotagent.core.config import Config
 from dotagent.core.errors import StoreBusy
 from dotagent.core.passage import Look, Passage, passage
+from dotagent.ports import Clock
 from dotagent.steps.catalogue import Drivers
 from dotagent.steps.configure import configure, tell_unfetched
 from dotagent.steps.discover import discover
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
 
 PATIENCE_MS = 5_000
 """How long a turn waits for a look into the roots; thousands of new manifests take a second."""
+
+MOMENT_MS = 500
+"""Clocks that are read within this are read at one moment; far less than a step is."""
+CLOCK_LOOKS = 5
+"""So often they are read to find such a moment."""
 
 
 class Surroundings:
@@ -146,10 +152,8 @@ class Surroundings:
     async def _watch_clocks(self, parts: Parts) -> None:
         """At start, and where the wall clock was stepped: what a wrong clock stored is due now.
         What kept everything from starting is noted, for ``why``."""
-        clock, before = parts.clock, self._seen
-        now = clock.now()
-        awake_ms = clock.monotonic()
-        look = Look(wall_at=now, awake_ms=awake_ms, always_ms=awake_ms + self._asleep())
+        before, look = self._seen, self._read_clocks(parts.clock)
+        now = look.wall_at
         if before is None:
             await parts.store.write(lambda tx: plan.recheck(tx, now))
         else:
@@ -157,6 +161,21 @@ class Surroundings:
             if passed.spans or passed.stepped_ms:
                 await parts.store.write(lambda tx: _note(tx, parts.actor, now, passed))
         self._seen, self.due_at = look, None
+
+    def _read_clocks(self, clock: Clock) -> Look:
+        """All of them at one moment: if this process is held up between two readings, a second
+        look tells that from a step."""
+        look = self._look_at_clocks(clock)
+        for _ in range(CLOCK_LOOKS):
+            if clock.monotonic() - look.awake_ms < MOMENT_MS:
+                break
+            look = self._look_at_clocks(clock)
+        return look
+
+    def _look_at_clocks(self, clock: Clock) -> Look:
+        awake_ms = clock.monotonic()
+        always_ms = awake_ms + self._asleep()
+        return Look(wall_at=clock.now(), awake_ms=awake_ms, always_ms=always_ms)
 
 
 def _note(tx: Tx, actor: Actor, now: int, passed: Passage) -> None:

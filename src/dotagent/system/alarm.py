@@ -1,4 +1,5 @@
-"""Alarms: one wake-up at an instant of the WALL clock, or as soon as that clock may have been set.
+"""Alarms: one wake-up at an instant of the WALL clock, or as soon as that clock may have been set,
+also where that was while nobody waited: then it rings as it is armed.
 
 ``KernelAlarm`` is told by Linux (timerfd_create(2)): no wake-up but the right one, suspended time
 counts. ``RecheckAlarm`` serves elsewhere: a timer that looks at the clock every 30 s at the latest.
@@ -152,7 +153,8 @@ class KernelAlarm:
 
 RECHECK_MS = 30_000
 STEP_MS = 1_000
-"""Wall and monotonic clock may drift this far apart over one recheck before it counts as a step."""
+"""Wall and monotonic clock may drift this far apart from one look at them to the next before it
+counts as a step."""
 
 
 class RecheckAlarm:
@@ -171,6 +173,7 @@ class RecheckAlarm:
         self._wall = wall
         self._recheck_ms = recheck_ms
         self._timer: asyncio.TimerHandle | None = None
+        _, self._offset_ms = self._clocks()
 
     def arm(self, at: int | None) -> None:
         """See ``Alarm``."""
@@ -179,22 +182,31 @@ class RecheckAlarm:
             self._timer = None
         if at is None:
             return
-        wall_ms = self._wall() // 1_000_000
+        wall_ms, stepped = self._look()
+        if stepped:
+            self._loop.call_soon(self._ring, True)
         wait_ms = min(max(at - wall_ms, 0), self._recheck_ms)
-        offset_ms = wall_ms - time.monotonic_ns() // 1_000_000
-        self._timer = self._loop.call_later(wait_ms / 1000, self._look, at, offset_ms)
+        self._timer = self._loop.call_later(wait_ms / 1000, self._wake, at)
 
     def close(self) -> None:
         """See ``Alarm``."""
         self.arm(None)
 
-    def _look(self, at: int, offset_ms: int) -> None:
-        wall_ms = self._wall() // 1_000_000
-        if abs(wall_ms - time.monotonic_ns() // 1_000_000 - offset_ms) > STEP_MS:
+    def _wake(self, at: int) -> None:
+        wall_ms, stepped = self._look()
+        if stepped or wall_ms >= at:
             self._timer = None
-            self._ring(True)
-        elif wall_ms >= at:
-            self._timer = None
-            self._ring(False)
+            self._ring(stepped)
         else:
             self.arm(at)
+
+    def _look(self) -> tuple[int, bool]:
+        """What the wall shows, and whether it was set since the last look."""
+        before_ms = self._offset_ms
+        wall_ms, self._offset_ms = self._clocks()
+        return wall_ms, abs(self._offset_ms - before_ms) > STEP_MS
+
+    def _clocks(self) -> tuple[int, int]:
+        """The wall clock, and how far it is from the monotonic one."""
+        wall_ms = self._wall() // 1_000_000
+        return wall_ms, wall_ms - time.monotonic_ns() // 1_000_000

@@ -2,7 +2,8 @@
 
 Any number of sleepers share one alarm, armed for the earliest of them. Invariants: no sleeper wakes
 after its instant has passed unless the loop was busy; all wake when the wall clock is set, since
-what they wait for may have come or gone; a cancelled sleeper leaves nothing behind.
+what they wait for may have come or gone, and who watches is told then, asleep or not; a cancelled
+sleeper leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ class SystemClock:
         self._alarm: Alarm | None = None
         self._armed: int | None = None
         self._sleepers: dict[asyncio.Future[None], int] = {}
+        self._on_step: Callable[[], None] = lambda: None
 
     def now(self) -> int:
         """Milliseconds since the Unix epoch."""
@@ -51,10 +53,8 @@ class SystemClock:
         if at <= self.now():
             await asyncio.sleep(0)
             return
-        loop = asyncio.get_running_loop()
-        if self._alarm is None:
-            self._alarm = self._make_alarm(loop, self._ring)
-        sleeper = loop.create_future()
+        self._have_alarm()
+        sleeper = asyncio.get_running_loop().create_future()
         self._sleepers[sleeper] = at
         if self._armed is None or at < self._armed:
             self._arm(at)
@@ -65,6 +65,12 @@ class SystemClock:
                 self._arm_for_the_earliest()
             raise
 
+    def watch(self, on_step: Callable[[], None]) -> None:
+        """Call this when the wall clock is set, from now on, also while nobody sleeps."""
+        self._on_step = on_step
+        self._have_alarm()
+        self._arm_for_the_earliest()
+
     def close(self) -> None:
         """Give the kernel's timer back. Sleepers that are left wake at once."""
         self._wake(list(self._sleepers))
@@ -72,7 +78,13 @@ class SystemClock:
             self._alarm.close()
             self._alarm = self._armed = None
 
+    def _have_alarm(self) -> None:
+        if self._alarm is None:
+            self._alarm = self._make_alarm(asyncio.get_running_loop(), self._ring)
+
     def _ring(self, stepped: bool) -> None:
+        if stepped:
+            self._on_step()
         now = self.now()
         self._wake([one for one, at in self._sleepers.items() if stepped or at <= now])
         self._arm_for_the_earliest()
