@@ -360,6 +360,7 @@ class Laws:
             " FROM outages o JOIN schedules s ON s.agent = o.agent AND s.id = o.schedule"
             " JOIN attempts a ON a.agent = o.agent AND a.schedule = o.schedule"
             " AND a.ended_at <= o.opened_at AND a.verdict IN ('succeeded', 'warned')"
+            " AND a.kind != 'trial'"  # product §7: it touches no outage
             " WHERE o.opened_by = 'overdue' AND o.closed_at IS NULL GROUP BY o.id"
         ):
             patience_ms = (

@@ -346,6 +346,26 @@ async def test_a_crash_in_company(home: Home) -> None:
     assert ["sent"] * 3 == states(home)
 
 
+async def test_after_a_crash_no_channel_hears_of_its_own_death(home: Home) -> None:
+    """What went together goes once more together, but for the news of the very channel that its
+    notifier points to by now (rules R21)."""
+    night = route("ops", "f-ops", quiet_hours=QuietHours(from_minute=22 * 60, to_minute=7 * 60))
+    await home.notify(night)
+    home.now = EVENING
+    await home.tell(Kind.DAEMON_UNCLEAN_RESTART, "", "")
+    await home.tell(Kind.CLOCK_CHANGED, "", "", about="f-two")
+    await home.tell(Kind.AWAY_SUMMARY, "", "")
+    home.now = MORNING
+    (claim,) = await home.claim()
+    await home.notify(replace(night, fingerprint="f-two"))
+    await home.crash()
+    (again,) = await home.claim()
+
+    assert [1, 2, 3] == sorted(claim.ids)
+    assert ("f-two", [1, 3]) == (again.fingerprint, sorted(again.ids))
+    assert ["sending", "suppressed", "sending"] == states(home)
+
+
 async def test_poison_in_company_is_found(home: Home) -> None:
     """Dies dotagent of a message again, it falls apart, and in the end the one that kills it is
     rejected, and no other."""

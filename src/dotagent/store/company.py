@@ -49,8 +49,17 @@ def company(
     alone."""
     if _is_alone(row):
         return [row], None
-    if row["suspect"]:
-        return _as_before(tx, now, row)
+    rows, why = (
+        _as_before(tx, now, row) if row["suspect"] else _anew(tx, actor, now, destination, row)
+    )
+    rows = [each for each in rows if each["id"] == row["id"] or not hushed(tx, actor, now, each)]
+    return _led(rows, why)
+
+
+def _anew(
+    tx: Tx, actor: Actor, now: int, destination: Row, row: Row
+) -> tuple[list[Row], Why | None]:
+    """With what else waits for the destination."""
     queues = [_queue(tx, now, row, FOLDED_MOST)]
     if _may_be_wide(tx, actor, now, destination, row):
         queues += _others(tx, now, row, PROBE_MOST if destination["failures"] else FOLDED_MOST)
@@ -63,9 +72,7 @@ def company(
     if found is None:
         return [row], None
     taken = {each.id for each in found.rows}
-    rows = [each for queue in queues for each in queue if each["id"] in taken]
-    rows = [each for each in rows if each is row or not hushed(tx, actor, now, each)]
-    return _led(rows, found.why)
+    return [each for queue in queues for each in queue if each["id"] in taken], found.why
 
 
 def _is_alone(row: Row) -> bool:
@@ -74,8 +81,8 @@ def _is_alone(row: Row) -> bool:
     return not row["folds"] or bool(row["apart"] or row["plain"] or row["arrived"])
 
 
-def _led(rows: Sequence[Row], why: Why) -> tuple[list[Row], Why | None]:
-    if len(rows) == 1:
+def _led(rows: Sequence[Row], why: Why | None) -> tuple[list[Row], Why | None]:
+    if len(rows) == 1 or why is None:
         return [*rows], None
     lead = leading([_waiting(each) for each in rows], why)
     first = [each for each in rows if each["id"] == lead.id]
@@ -168,7 +175,7 @@ def _as_before(tx: Tx, now: int, row: Row) -> tuple[list[Row], Why | None]:
         for each in takewhile(ids.__contains__, _in_order(tx, key, len(ids)))
     }
     rows = [each for each in mates if each["id"] in free]
-    return _led(rows, Why.of(row["folded"])) if len(rows) > 1 else ([row], None)
+    return (rows, Why.of(row["folded"])) if len(rows) > 1 else ([row], None)
 
 
 def _in_order(tx: Tx, order_key: str, most: int) -> list[int]:
