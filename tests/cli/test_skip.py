@@ -23,7 +23,9 @@ def test_skipped(home: Path, holder: str) -> None:
     assert "08:30 run of a/daily will be skipped." in skipped.stdout
     assert ["skipped", "planned"] == [each["state"] for each in coming]
     assert f"asked for by {by}: new disk" == coming[0]["why"]
-    assert f"08:30 run is skipped, as asked for by {by}: new disk" in " ".join(status.split())
+    text = " ".join(status.split())
+    assert f"08:30 run is skipped, as asked for by {by}: new disk" in text
+    assert "next run" not in text
 
 
 def test_as_data(home: Path) -> None:

@@ -91,9 +91,16 @@ def test_a_time_only_to_look_is_no_run() -> None:
 
 def test_a_pause_is_shown() -> None:
     """What a person wants not to run is there, and says so, until the pause ends."""
-    paused = coming(paused_until=EIGHT + HOUR_MS, why="paused by ann: holiday")
+    paused = coming(words=((EIGHT + HOUR_MS, "paused by ann: holiday"),))
 
     assert ["paused by ann: holiday", None] == [each.skipped for each in first(2, paused)]
+
+
+def test_each_skip_has_its_own_reason() -> None:
+    """Whose word it is that a run is not made, run by run."""
+    skipped = coming(words=((EIGHT + 1, "ann: disk"), (EIGHT + HOUR_MS + 1, "bob: move")))
+
+    assert ["ann: disk", "bob: move", None] == [each.skipped for each in first(3, skipped)]
 
 
 def test_what_is_never_due_is_not_there() -> None:

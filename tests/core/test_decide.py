@@ -400,6 +400,7 @@ def settle(outcome: Outcome, **other: Any) -> Settle:
         (Sent(receipt="r1"), Settle(row="sent", why="r1", healthy=True)),
         (Skipped(why="recent"), Settle(row="suppressed", why="recent")),
         (RejectMessage(why="400"), Settle(row="again", why="400", plain=True, healthy=True)),
+        (RejectMessage(why="400", final=True), Settle(row="rejected", why="400", healthy=True)),
         (
             RejectDestination(why="404"),
             Settle(row="again", why="404", park="404", down_ms=PROBE_EVERY_MS),

@@ -79,7 +79,7 @@ async def go_through(post: Office, server: StrictServer) -> None:
     server.script(*(script for script in SCRIPTS.values() if isinstance(script, Answer)))
     server.script(Fault.SILENT, Fault.RESET, Fault.CUT, Fault.ECHO)
     while server.answers:
-        await post.tell()
+        await post.tell(detail="free some space")  # so that there is something plainer
         await post.send()
         post.home.now += DAY_MS + 1
     server.script(Fault.SILENT)

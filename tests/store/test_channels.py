@@ -128,6 +128,17 @@ async def test_parked(home: Home) -> None:
     assert home.now + DAY_MS == (await home.wakes())["outbox"]
 
 
+async def test_why_it_is_still_parked(home: Home) -> None:
+    """The reason is that of the last try: what was mended since is not said any more."""
+    await refuse_first(home)
+    home.now += DAY_MS
+    (claim,) = await home.claim(only=["f1"])
+    await home.answer(claim, Retry(why="no connection"))
+
+    assert ["f1"] == parked(home)
+    assert "no connection" == home.value("SELECT parked_why FROM destinations")
+
+
 async def test_never_to_itself(home: Home) -> None:
     """A global channel that is dead is not told of its own death; the record says why."""
     await home.notify(route("ops", "f1"), route("two", "f2"))

@@ -14,9 +14,10 @@ from collections.abc import Mapping
 import click
 
 from dotagent import app
+from dotagent.cli.hot import complain
 from dotagent.cli.taking_over import TakingOver
 from dotagent.core.duration import human
-from dotagent.core.errors import HeldError
+from dotagent.core.errors import HeldError, StoreCorrupt
 from dotagent.core.fit import one_line
 from dotagent.core.model import AttemptKind
 from dotagent.engine.mode import Unfinished
@@ -45,7 +46,8 @@ def command() -> int:
 
 
 def _serve(paths: Paths, env: Mapping[str, str], signals: Signals) -> int:
-    """Take the home as soon as no command holds it; 0 after an orderly end."""
+    """Take the home as soon as no command holds it; 0 after an orderly end. A damaged database is
+    set aside then, and the daemon goes on with a new one, once."""
 
     def ready() -> None:
         _say(f"dotagent: ready: process {os.getpid()} runs the schedules of {paths.home}")
@@ -57,6 +59,7 @@ def _serve(paths: Paths, env: Mapping[str, str], signals: Signals) -> int:
 
     purpose = app.Purpose(role=DAEMON, plan=True, failed=_failed)
     taking_over = TakingOver(paths, env, _say)
+    is_anew = False
     while signals.stop is None:
         try:
             asyncio.run(app.hold(paths, env, purpose, ready, leaving, signals))
@@ -66,6 +69,11 @@ def _serve(paths: Paths, env: Mapping[str, str], signals: Signals) -> int:
                 held.hint = f"It runs the schedules already. To end it: kill {held.pid}"
                 raise
             taking_over.wait(held)
+        except StoreCorrupt as damaged:
+            if is_anew:
+                raise
+            is_anew = True
+            complain(damaged)
     taking_over.give_up()
     return 0
 

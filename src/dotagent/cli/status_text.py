@@ -337,6 +337,8 @@ def _next(view: View, row: Row) -> str:
         return "not planned before a daemon runs" if view.daemon is None else "planned in a moment"
     if at is None:
         return "" if row["held_at"] is not None else "never due again"
+    if max(at, view.now) < (row["paused_until_at"] or 0):
+        return ""  # that one is not run
     if at < view.now - OVERDUE_MS:
         return f"due since {view.clock(at)}"
     return f"next run {view.clock(max(at, view.now))}"

@@ -21,7 +21,8 @@ class Coming:
     it has been (``None``: it is planned anew, from now on);
     ``try_at``: when its live window is tried (next), ``None`` where there is none to try;
     ``attempt`` and ``most``: the number of that try and how many it may be; ``running``: a run of
-    it goes on; ``paused_until`` and ``why``: what falls due before that is skipped."""
+    it goes on; ``words``: what persons want not to run, in the order in which they said so: what
+    falls due before that instant, and why."""
 
     agent: str
     schedule: str
@@ -34,8 +35,7 @@ class Coming:
     attempt: int = 1
     most: int = 1
     running: bool = False
-    paused_until: int | None = None
-    why: str = ""
+    words: tuple[tuple[int, str], ...] = ()
 
     @property
     def name(self) -> str:
@@ -79,8 +79,9 @@ def agenda(
                 at=at, of=coming, expected_at=expected_at, attempt=coming.attempt, waits=at <= now
             )
             continue
-        is_paused = coming.paused_until is not None and at < coming.paused_until
-        yield Entry(at=at, of=coming, expected_at=at, skipped=coming.why if is_paused else None)
+        # As planning will have it: the first word that holds then gives the reason.
+        why = next((why for until_at, why in coming.words if at < until_at), None)
+        yield Entry(at=at, of=coming, expected_at=at, skipped=why)
         following = None if once else _after(coming, at, zone)
         if following is None:
             heapq.heappop(heap)

@@ -262,8 +262,8 @@ def after_send(
             return Settle(row="sent", why=receipt or "", healthy=True, rest_ms=rest)
         case Skipped(why=why):
             return Settle(row="suppressed", why=why)
-        case RejectMessage(why=why):
-            if plain:
+        case RejectMessage(why=why, final=final):
+            if plain or final:
                 return Settle(row="rejected", why=why, healthy=True)
             return Settle(row="again", why=why, plain=True, healthy=True)
         case RejectDestination(why=why):

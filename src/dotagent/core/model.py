@@ -306,10 +306,12 @@ class Retry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RejectMessage:
-    """This message will never pass: a plainer rendering once, then a dead letter.
-    ``arrived`` as in ``Retry``: nobody gets it twice for another's refusal."""
+    """This message will never pass: a plainer rendering once, then a dead letter; at once where it
+    is ``final``, for there is none. ``arrived`` as in ``Retry``: nobody gets it twice for another's
+    refusal."""
 
     why: str
+    final: bool = False
     arrived: tuple[str, ...] = field(default=(), repr=False)
 
 

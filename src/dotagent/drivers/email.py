@@ -25,10 +25,10 @@ delivered, and a refusal by a later server goes to the mailbox of `from`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
-from dotagent.core.model import Message, Outcome, Sent
+from dotagent.core.model import Message, Outcome, RejectMessage, Sent
 from dotagent.core.shapes import Text, Whole
 from dotagent.drivers.kit.driver import Limit
 from dotagent.drivers.kit.mail import Addresses, Mailbox, compose
@@ -85,13 +85,20 @@ async def send(tools: Tools, config: Config, message: Message) -> Outcome:
     if not missing:
         return Sent(receipt="every recipient has it already")
     sender = config.from_[0]
+
+    def written(plain: bool) -> bytes:
+        return compose(message, sender, config.to, BODY.most, SUBJECT.most, plain)
+
     letter = Letter(
         sender=sender.address,
         recipients=missing,
-        data=compose(message, sender, config.to, BODY.most, SUBJECT.most, tools.plain),
+        data=written(tools.plain),
         alone=len(missing) == len(config.to),
     )
     login = (config.username, config.password) if config.username and config.password else None
     talk = Talk(tools, config.host, config.security, login)
     connected = await tools.connect(config.host, config.port or _PORTS[config.security])
-    return await talk.hold(connected, letter)
+    outcome = await talk.hold(connected, letter)
+    if isinstance(outcome, RejectMessage) and not tools.plain:
+        return replace(outcome, final=written(True) == letter.data)
+    return outcome

@@ -118,7 +118,7 @@ def classify(response: Response) -> Outcome:
     why = answered("ntfy", response, said)
     if 200 <= response.status < 300:
         if is_page(response):
-            return Retry(why=f"{why} with a web page; is a network's login page in between?")
+            return Retry(why=why)
         receipt = told.get("id")
         return Sent(receipt=receipt if isinstance(receipt, str) else None)
     if response.status == 429:

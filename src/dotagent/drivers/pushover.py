@@ -31,7 +31,6 @@ from dotagent.drivers.kit.driver import Limit
 from dotagent.drivers.kit.wire import (
     answered,
     by_status,
-    is_page,
     json_of,
     link_of,
     plain_tail,
@@ -132,8 +131,7 @@ def classify(response: Response) -> Outcome:
     if 200 <= response.status < 300:
         if "status" in told:
             return RejectMessage(why=why)
-        page = " with a web page; is a network's login page in between?"
-        return Retry(why=why + (page if is_page(response) else ""), least_ms=_REST_MS)
+        return Retry(why=why, least_ms=_REST_MS)
     outcome = by_status("Pushover", response, said)
     return Retry(why=why, least_ms=_REST_MS) if isinstance(outcome, Retry) else outcome
 

@@ -158,7 +158,7 @@ def classify(response: Response) -> Outcome:
 
 def _of_success(response: Response, why: str) -> Outcome:
     if is_page(response):
-        return Retry(why=f"{why} with a web page; is a network's login page in between?")
+        return Retry(why=why)
     text = text_of(response)
     if (inner := _INNER.search(text)) is not None:
         found = by_status("Teams", replace(response, status=int(inner[1])), text)

@@ -88,11 +88,14 @@ def _move(tx: Tx, now: int, fingerprint: str, verdict: Settle) -> None:
     elif verdict.down_ms is not None:
         tx.run(
             "UPDATE destinations SET failures = failures + (down_until <= ?1 OR failures = 0),"
-            " down_until = max(?2, CASE WHEN down_until > ?1 THEN down_until ELSE 0 END)"
+            " down_until = max(?2, CASE WHEN down_until > ?1 THEN down_until ELSE 0 END),"
+            # What keeps it parked is what the last try met, not what the first did.
+            " parked_why = CASE WHEN parked_at IS NOT NULL THEN ?4 END"
             " WHERE fingerprint = ?3",
             now,
             now + verdict.down_ms,
             fingerprint,
+            verdict.why,
         )
 
 

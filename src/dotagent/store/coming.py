@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import json
+
 from dotagent.core.agenda import Coming
 from dotagent.core.when import from_definition
 from dotagent.store.reading import Reader
 
-# Of several pauses the one that lasts longest; a live window that runs has no next try.
+# A live window that runs has no next try.
 _COMING = """
 SELECT s.agent, s.id, s.definition, s.anchor_at, s.next_due_at, s.planned_through,
        s.planned_as IS NOT NULL OR s.was_away AS anew,
        w.expected_at, w.next_at, w.attempts, w.state, s.max_attempts, a.id AS attempt,
-       p.until_at, p.by, p.reason, p.kind
+       (SELECT json_group_array(json_array(until_at, kind, by, reason)) FROM
+         (SELECT * FROM pauses p WHERE p.agent = s.agent AND p.schedule IN ('', s.id)
+          AND p.ended_at IS NULL ORDER BY p.id)) AS words
 FROM schedules s
 LEFT JOIN windows w ON w.agent = s.agent AND w.schedule = s.id
                    AND w.state IN ('waiting', 'running')
 LEFT JOIN attempts a ON a.agent = s.agent AND a.schedule = s.id AND a.ended_at IS NULL
-LEFT JOIN pauses p ON p.id = (
-  SELECT id FROM pauses WHERE agent = s.agent AND schedule IN ('', s.id) AND ended_at IS NULL
-  ORDER BY until_at DESC, id DESC LIMIT 1)
 WHERE s.gone_at IS NULL AND s.held_at IS NULL AND (?1 IS NULL OR s.agent = ?1)
   AND (?2 IS NULL OR s.id = ?2)
 ORDER BY s.agent, s.id
@@ -30,7 +31,6 @@ def coming(reader: Reader, agent: str | None = None, schedule: str | None = None
     time."""
     found = []
     for row in reader.execute(_COMING, (agent, schedule)):
-        how = "paused" if row["kind"] == "pause" else "asked for"
         is_planned = row["planned_through"] is not None
         found.append(
             Coming(
@@ -45,11 +45,15 @@ def coming(reader: Reader, agent: str | None = None, schedule: str | None = None
                 attempt=(row["attempts"] or 0) + 1,
                 most=row["max_attempts"],
                 running=row["attempt"] is not None,
-                paused_until=row["until_at"],
-                why="" if row["until_at"] is None else f"{how} by {row['by']}: {row['reason']}",
+                words=tuple(_word(*word) for word in json.loads(row["words"])),
             )
         )
     return found
+
+
+def _word(until_at: int, kind: str, by: str, reason: str) -> tuple[int, str]:
+    how = "paused" if kind == "pause" else "asked for"
+    return until_at, f"{how} by {by}: {reason}"
 
 
 def held(reader: Reader, agent: str | None = None) -> int:

@@ -43,7 +43,7 @@ def set_aside(path: str, now: Callable[[], int]) -> Iterator[None]:
                 os.replace(path + suffix, aside + suffix)
         raise StoreCorrupt(
             f"{error.message}; it is kept as {aside}",
-            "The next start begins a new record; agents and their files are untouched.",
+            "The daemon goes on with a new record; agents and their files are untouched.",
         ) from error
 
 

@@ -71,6 +71,21 @@ async def outcome_of(made: Driver, url: str = "", **more: Any) -> Outcome:
         return await sender.send(parcel("made", settings, **more))
 
 
+@pytest.mark.parametrize(("tail", "final"), [("out", False), ("", True)])
+async def test_a_refusal_is_final_where_plainer_is_the_same(tail: str, final: bool) -> None:
+    """What was refused is not sent once more as it was."""
+
+    def said(config: Config, message: Message, plain: bool) -> Request:
+        return Request(url=config.url, body=b"" if plain else message.tail.encode())
+
+    refuses = driver(request=said, classify=lambda response: RejectMessage(why="no"))
+    async with StrictServer() as server:
+        told = replace(parcel("made", {}).message, tail=tail)
+        outcome = await outcome_of(refuses, url=server.url, message=told)
+
+    assert RejectMessage(why="no", final=final) == outcome
+
+
 # -------------------------------------------------------------------------------- which driver
 
 

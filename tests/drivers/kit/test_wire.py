@@ -61,6 +61,10 @@ def test_by_status(status: int, meaning: type[Outcome]) -> None:
         (Response(status=404, body=b" no\nsuch\x1b[1m "), "X answered 404 Not Found: no such"),
         (Response(status=599, body=b"\xff"), "X answered 599: \ufffd"),
         (Response(status=502, body=b"\n<html>oh"), "X answered 502 Bad Gateway"),
+        (
+            Response(status=200, body=b"<!doctype html>Log in"),
+            "X answered 200 OK with a web page; is a network's login page in between?",
+        ),
     ],
 )
 def test_answered(response: Response, said: str) -> None:

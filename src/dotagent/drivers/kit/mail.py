@@ -72,6 +72,10 @@ class Addresses(Rule):
 def _mailbox(text: str) -> Mailbox:
     named = _NAMED.fullmatch(text.strip())
     name, address = (named[1].strip().strip('"'), named[2]) if named else ("", text.strip())
+    if not address.isascii():
+        local, _, _ = address.partition("@")
+        what = "before the @" if not local.isascii() else "after the @: write that in its xn-- form"
+        raise Wrong(f"holds a character that is not ASCII {what}, or take another address")
     if _ADDRESS.fullmatch(address) is None or not name.isprintable():
         raise Wrong("not an e-mail address; write ana@example.org or Ana <ana@example.org>")
     return Mailbox(name=one_line(name), address=address)

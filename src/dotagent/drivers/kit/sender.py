@@ -16,6 +16,7 @@ from dotagent.core.errors import UsageError
 from dotagent.core.model import (
     Outcome,
     RejectDestination,
+    RejectMessage,
     Retry,
     Sent,
     Unknown,
@@ -142,7 +143,10 @@ class Kit:
         response = await trip.perform(request)
         if driver.again is not None and (other := driver.again(request, response)) is not None:
             response = await trip.perform(other)
-        return self._judge(trip, response)
+        outcome = self._judge(trip, response)
+        if isinstance(outcome, RejectMessage) and not parcel.plain:
+            return replace(outcome, final=driver.request(config, message, True) == request)
+        return outcome
 
     def _judge(self, trip: Trip, response: Response) -> Outcome:
         return judge(trip.driver, response, complete=trip.last.complete, now=self._clock.now())

@@ -67,10 +67,15 @@ def json_of(response: Response) -> Mapping[str, Any]:
 
 
 def answered(service: str, response: Response, said: str | None = None) -> str:
-    """``Slack answered 404 Not Found: no_service``. ``said`` stands in for the body's text."""
+    """``Slack answered 404 Not Found: no_service``. ``said`` stands in for the body's text. A web
+    page is no answer of a service, whatever its status: a login page answers 200."""
     words = shorten(text_of(response) if said is None else said, _EXCERPT)
     head = f"{service} answered {phrase(response.status)}"
-    return f"{head}: {words}" if words else head
+    if words:
+        return f"{head}: {words}"
+    if is_page(response) and response.status < 300:
+        return f"{head} with a web page; is a network's login page in between?"
+    return head
 
 
 def by_status(service: str, response: Response, said: str | None = None) -> Outcome:
