@@ -24,7 +24,7 @@ def piece(name: str, *, size: int = 0, written_at: int = 0) -> Piece:
 
 @pytest.mark.parametrize(
     "name",
-    ["a.log", "a.log.gz", "a.log.1", "b.log.2026-03-01.1", "a.log.2026-03-01", "a.log.notes"],
+    ["a.log", "a.log.gz", "a.log.1", "b.log.2026-03-01.1", "a.log.2026-03-01.x", "a.log.notes"],
 )
 def test_what_is_not_named_so_is_no_piece(name: str) -> None:
     """The log itself, another agent's, a person's own file beside it."""
@@ -36,6 +36,13 @@ def test_pieces_are_ordered_as_they_were_written() -> None:
     mixed = random.Random(1).sample(NAMES, len(NAMES))
 
     assert NAMES == [each.name for each in pieces.in_order(map(piece, mixed))]
+
+
+def test_what_an_older_dotagent_left_is_a_piece() -> None:
+    """dotagent 0.1.x gave its pieces no number: each is the first of its day."""
+    old = ["a.log.2026-02-28", "a.log.2026-03-01"]
+
+    assert [*old, *NAMES] == [each.name for each in pieces.in_order(map(piece, [*NAMES, *old]))]
 
 
 def test_a_piece_that_is_there_both_ways_counts_once() -> None:

@@ -42,6 +42,15 @@ def test_pieces_are_packed_then_gone(tmp_path: Path) -> None:
     assert NOW - 3 * DAY_MS == packed.stat().st_mtime_ns // 1_000_000
 
 
+def test_the_logs_of_an_older_dotagent_are_kept_like_ours(tmp_path: Path) -> None:
+    """What 0.1.x named after the day alone is packed, and goes."""
+    write(tmp_path / "dotagent.log.2026-03-01", "text\n", 15)
+    write(tmp_path / "dotagent.log.2026-03-12", "text\n", 3)
+    keep(str(tmp_path), "dotagent.log", NOW, **DAYS)
+
+    assert ["dotagent.log.2026-03-12.gz"] == names(tmp_path)
+
+
 def test_a_packed_piece_does_not_become_young(tmp_path: Path) -> None:
     """Packing starts no new count of its days (failing 33)."""
     write(tmp_path / "a.log.2026-03-01.1", "text\n", 13)

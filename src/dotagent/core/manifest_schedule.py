@@ -167,7 +167,6 @@ def read_schedules(tables: Tables, defaults: Tries, findings: Findings) -> tuple
             seen.setdefault(name, at)
         if schedule is not None:
             schedules[at] = schedule
-    _warn_of_shared_slugs(schedules, findings)
     return tuple(schedules.values())
 
 
@@ -194,19 +193,6 @@ def _schedule(
         catch_up=keys.catch_up,
         overlap=keys.overlap,
     )
-
-
-def _warn_of_shared_slugs(schedules: Mapping[int, Schedule], findings: Findings) -> None:
-    first: dict[str, Schedule] = {}
-    for at, schedule in schedules.items():
-        other = first.setdefault(schedule.slug, schedule)
-        if other.id != schedule.id:
-            findings.warn(
-                child("schedules", at),
-                f"{quoted(other.id)} and {quoted(schedule.id)} have the same arguments and so "
-                f"write the same heartbeat file ({quoted(schedule.slug)})",
-                "give them different args if you watch that file",
-            )
 
 
 # -------------------------------------------------------------------------------------- when

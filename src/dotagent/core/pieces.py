@@ -2,7 +2,8 @@
 have gone.
 
 A log is one file that is written to, ``NAME``, and older pieces ``NAME.2026-11-25.1``, later
-``.gz``: the day it was written on, and its number on that day. Invariants: names order the pieces
+``.gz``: the day it was written on, and its number on that day. Those that dotagent 0.1.x left have
+no number, and count as the first of their day. Invariants: names order the pieces
 as they were written; what is not named so is never touched.
 """
 
@@ -19,7 +20,7 @@ PACKED = ".gz"
 TIMES = 10
 """An agent's older pieces together are at most so many times as large as one may be."""
 
-_SUFFIX = re.compile(r"\.(\d{4}-\d\d-\d\d)\.(\d{1,9})(\.gz)?")
+_SUFFIX = re.compile(r"\.(\d{4}-\d\d-\d\d)(?:\.(\d{1,9}))?(\.gz)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +60,7 @@ def parse(log: str, name: str, *, size: int = 0, written_at: int = 0) -> Piece |
     return Piece(
         name=name,
         day=found[1],
-        number=int(found[2]),
+        number=int(found[2] or 0),
         is_packed=found[3] is not None,
         size=size,
         written_at=written_at,
