@@ -65,13 +65,15 @@ from dotagent.system.threads import Threads
 class Purpose:
     """What a process takes the lock for. ``until`` makes it a command: it ends when that is true
     of the store and nothing runs any more. ``own``: the request that it was started for. ``plan``
-    runs what schedules are due. ``failed`` hears of each attempt that failed."""
+    runs what schedules are due. ``failed`` hears of each attempt that failed, ``told`` of each
+    critical event of the home: when, and its words."""
 
     role: str
     plan: bool = False
     until: Callable[[Reader], bool] | None = None
     own: int | None = None
     failed: Callable[[Run, str], None] = lambda run, words: None
+    told: Callable[[int, str], None] = lambda at, words: None
 
 
 class Fault(DotagentError):
@@ -355,6 +357,7 @@ def _mode(purpose: Purpose) -> Mode:
         until=purpose.until,
         own=purpose.own,
         failed=purpose.failed,
+        told=purpose.told,
     )
 
 

@@ -301,6 +301,29 @@ def test_fault_ends_it_with_a_message_and_no_secret(home: Path) -> None:
     assert 0o600 == stat.S_IMODE(log.stat().st_mode)
 
 
+def test_what_is_not_right_is_said(home: Path) -> None:
+    """Once by each daemon: what breaks while it runs, and at its start what was broken before; and
+    at last that it has stopped."""
+    write_agent(home, "a", DAILY)
+    config, manifest = home / "config.toml", home / "agents" / "a" / "agent.toml"
+    config.write_text("notifiers = 7\n")
+    with daemon(home) as running:
+        until(lambda: rows(home, "SELECT 1 FROM schedules"), what="the agent")
+        manifest.write_text("[agent]\n")
+        until(lambda: rows(home, "SELECT 1 FROM manifests WHERE fatal"), what="it to be broken")
+        running.process.terminate()
+        first, _ = running.process.communicate()
+    with daemon(home) as running:
+        running.process.terminate()
+        second, _ = running.process.communicate()
+
+    for said in (first, second):
+        assert 1 == said.count("config.toml is not right, and changes nothing until it is mended")
+        assert 1 == len([line for line in said.splitlines() if "agents/a/agent.toml" in line])
+        assert "Nobody is told when something fails: no notifier is in force" in said
+        assert said.endswith("\ndotagent: stopped\n")
+
+
 def test_a_failing_agent_is_said(home: Path) -> None:
     """Who watches the daemon sees each attempt that failed, in one line; not what went well, nor
     what an agent put into its words to steer the terminal."""

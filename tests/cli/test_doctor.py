@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.scene import rows
+from tests.cli.scene import ntfy, rows
 from tests.support.daemon import daemon, run, write_agent
 from tests.support.patience import until
 
@@ -485,3 +485,16 @@ def test_traces_are_not_sent(home: Path) -> None:
 
     assert 0 == said.returncode
     assert "telemetry.otlp_endpoint: traces are not sent; there are metrics" in said.stdout
+
+
+def test_a_channel_that_hears_of_everything(home: Path) -> None:
+    """Without ``events`` a global channel gets a message for each success of each agent, which
+    nobody expects of it; one whose reader is a program may want just that."""
+    people = ntfy("http://127.0.0.1:9") + ntfy("http://127.0.0.1:9", "few", '"given_up"')
+    program = '[[notifiers]]\ndriver = "webhook"\nurl = "http://127.0.0.1:9"\n'
+    (home / "config.toml").write_text(people + program)
+    said = doctor(home)
+    text = said.words(key="notifiers[0]")
+
+    assert {("notifiers[0]", False)} == {(key, fatal) for _, _, key, fatal in said.places if key}
+    assert "a message for every run that succeeds" in text

@@ -333,8 +333,7 @@ def test_shared_slug() -> None:
     """Schedules with equal arguments share a heartbeat file, as ever: that is no mistake of who
     wrote them."""
     schedules, problems = read(
-        '[[schedules]]\nid = "a"\nevery = "1h"\n'
-        '[[schedules]]\nid = "b"\nevery = "1d"\n'
+        '[[schedules]]\nid = "a"\nevery = "1h"\n[[schedules]]\nid = "b"\nevery = "1d"\n'
     )
 
     assert ["default", "default"] == [schedule.slug for schedule in schedules]

@@ -1,6 +1,7 @@
 """``dotagent daemon``: hold the home and run its schedules, in the foreground, until stopped.
 
-Says one line when it is ready and one when it stops, with what it still waits for. Invariant: from
+Says one line when it is ready, what is not right then and what comes later, and one when it stops,
+with what it still waits for. Invariant: from
 its first statement on, a signal leads to an orderly end.
 """
 
@@ -14,6 +15,7 @@ from collections.abc import Mapping
 import click
 
 from dotagent import app
+from dotagent.cli.console import Console
 from dotagent.cli.hot import complain
 from dotagent.cli.taking_over import TakingOver
 from dotagent.core.duration import human
@@ -52,17 +54,20 @@ def _serve(paths: Paths, env: Mapping[str, str], signals: Signals) -> int:
     def ready() -> None:
         _say(f"dotagent: ready: process {os.getpid()} runs the schedules of {paths.home}")
         notify.tell(env, notify.READY)
+        console.ready()
 
     def leaving(signal: str, unfinished: Unfinished) -> None:
         _say(f"dotagent: stopping ({signal}){_what_is_left(unfinished)}")
         notify.tell(env, notify.STOPPING)
 
-    purpose = app.Purpose(role=DAEMON, plan=True, failed=_failed)
+    console = Console(paths, _say)
+    purpose = app.Purpose(role=DAEMON, plan=True, failed=_failed, told=console.told)
     taking_over = TakingOver(paths, env, _say)
     is_anew = False
     while signals.stop is None:
         try:
             asyncio.run(app.hold(paths, env, purpose, ready, leaving, signals))
+            _say("dotagent: stopped")
             return 0
         except HeldError as held:
             if held.role == DAEMON:

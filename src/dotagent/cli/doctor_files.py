@@ -20,7 +20,8 @@ from dotagent.core.config import Config
 from dotagent.core.errors import HomeError
 from dotagent.core.manifest import Manifest, Security, read_manifest
 from dotagent.core.model import Problem
-from dotagent.core.problems import quoted
+from dotagent.core.problems import child, quoted
+from dotagent.core.targets import PLUGIN
 from dotagent.steps import configure, vault
 from dotagent.steps.uses import Use, uses_of, uses_of_notifiers
 from dotagent.store.checkup import Known
@@ -29,6 +30,9 @@ from dotagent.system import discovery, goodcopy
 from dotagent.system.discovery import Candidate
 from dotagent.system.paths import Paths
 from dotagent.system.secrets import Secrets
+
+FOR_PROGRAMS = ("inbox", "webhook", PLUGIN)
+"""Drivers whose reader may well want everything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,7 +181,7 @@ def judge_config(reading: configure.Reading, paths: Paths, world: World) -> Iter
     for problem in reading.problems:
         yield replace(problem, file=paths.config)
     if reading.good:
-        extra = check_notifiers(reading.config.notifiers, world)
+        extra = [*check_notifiers(reading.config.notifiers, world), *_all_ears(reading.config)]
         yield from _placed(paths.config, reading.data or b"", extra)
         if reading.config.telemetry.endpoint is not None:
             message = "traces are not sent; there are metrics, [metrics], and the daemon's log"
@@ -186,6 +190,18 @@ def judge_config(reading: configure.Reading, paths: Paths, world: World) -> Iter
     else:
         what = "the last good configuration stays" if reading.config != Config() else "defaults are"
         yield Problem(path="", file=paths.config, message=f"{what} in force", fatal=False)
+
+
+def _all_ears(config: Config) -> Iterator[Problem]:
+    """A channel for people that names no events hears of every success of every agent."""
+    for at, notifier in enumerate(config.notifiers):
+        if notifier.enabled and not notifier.events and notifier.driver not in FOR_PROGRAMS:
+            yield Problem(
+                path=child("notifiers", at),
+                message="names no events, and so gets a message for every run that succeeds",
+                hint='write events = ["given_up", "missed", "recovered"], or what you want of it',
+                fatal=False,
+            )
 
 
 def judge_secrets(secrets: Secrets) -> Iterator[Problem]:

@@ -6,6 +6,7 @@ nothing, each schedule's health stands in the store (docs/adr/0006).
 
 from __future__ import annotations
 
+from dotagent.cli import status_files as files
 from dotagent.cli.layout import Page, plain
 from dotagent.cli.status_next import following
 from dotagent.core.moment import clock, when
@@ -164,12 +165,8 @@ def full(page: Page, view: View, glance: Glance, unseen: int = 0) -> str:
     for title, style, entries in _sections(view, glance):
         if entries:
             lines += ["", page.paint(title, "head"), *page.entries(entries, style)]
-    if counts["schedules"] and not counts["notifiers"]:
-        why = "no notifier is set up"
-        if any(row["what"] == "config.toml" for row in glance.lists["troubles"]):
-            why = "no notifier is in force, for config.toml is not right"
-        alone = f"Nobody is told when something fails: {why}. The inbox has it all."
-        lines += ["", *page.paragraph(alone, "doubtful")]
+    if counts["schedules"] and (said := files.alone(glance)) is not None:
+        lines += ["", *page.paragraph(said, "doubtful")]
     lines += ["", *page.paragraph(f"Next: {following(view, glance, unseen)}")]
     return "\n".join(lines) + "\n"
 
@@ -205,10 +202,14 @@ def _sections(view: View, glance: Glance) -> Iterable[tuple[str, str, list[Entry
         entries = groups.get(name, [])
         yield title, "", _capped(entries[:MOST], len(entries))
     lists = glance.lists
-    yield "Messages", "doubtful", [(_channel(r), _messages(view, r)) for r in lists["channels"]]
-    yield "Manifests", "doubtful", [_manifest(view, row) for row in lists["manifests"]]
-    yield "Plugins", "doubtful", [_plugin(row) for row in lists["plugins"]]
-    yield "Home", "doubtful", [_trouble(row) for row in lists["troubles"]]
+    yield (
+        "Messages",
+        "doubtful",
+        [(files.channel(r), files.messages(view, r)) for r in lists["channels"]],
+    )
+    yield "Manifests", "doubtful", [files.manifest(view, row) for row in lists["manifests"]]
+    yield "Plugins", "doubtful", [files.plugin(row) for row in lists["plugins"]]
+    yield "Home", "doubtful", [files.trouble(row) for row in lists["troubles"]]
 
 
 def _group(view: View, row: Row) -> str:
@@ -342,59 +343,3 @@ def _next(view: View, row: Row) -> str:
     if at < view.now - OVERDUE_MS:
         return f"due since {view.clock(at)}"
     return f"next run {view.clock(max(at, view.now))}"
-
-
-# ------------------------------------------------------------------------------ channels and files
-
-
-def _channel(row: Row) -> str:
-    name = plain(row["name"])
-    return f"{name} of {plain(row['agent'])}" if row["agent"] else name
-
-
-def _messages(view: View, row: Row) -> str:
-    bits = []
-    if row["parked_at"] is not None:
-        why = plain(row["parked_why"] or "")
-        bits.append(f"parked since {view.clock(row['parked_at'])}: {why}")
-    if row["waiting"]:
-        verb = "waits" if row["waiting"] == 1 else "wait"
-        since = view.clock(row["waiting_since_at"])
-        why = f": {plain(row['reason'])}" if row["parked_at"] is None and row["reason"] else ""
-        bits.append(f"{count(row['waiting'], 'message')} {verb} since {since}{why}")
-    if row["lost"]:
-        bits.append(f"{row['lost']} lost")
-    at = row["next_try_at"]
-    if at is not None and at > view.now:
-        bits.append(f"next try {view.clock(at)}")
-    if row["parked_at"] is not None:
-        bits.append("mend it, then: dotagent deliveries retry --parked")
-    elif row["lost"]:
-        bits.append("see: dotagent deliveries --dead")
-    return "; ".join(bits)
-
-
-def _manifest(view: View, row: Row) -> Entry:
-    path = plain(row["path"].removeprefix(f"{view.home}/"))
-    if row["shadowed_by"] is not None:
-        other = plain(row["shadowed_by"].removeprefix(f"{view.home}/"))
-        agent = plain(row["agent"] or "")
-        return path, f"does not run: {other} already has the name {agent}; rename one of them"
-    runs = "its last good copy runs" if row["is_running"] else "nothing of it runs"
-    more = f", {row['problem_count']} problems in all" if row["problem_count"] > 1 else ""
-    return path, f"{plain(row['first_problem'])}{more}; {runs}; see: dotagent doctor"
-
-
-def _plugin(row: Row) -> Entry:
-    what = f"{plain(row['plugin'])} ({plain(row['place'])}): {plain(row['why'])}"
-    return plain(row["agent"]), f"{what}; see: dotagent doctor"
-
-
-def _trouble(row: Row) -> Entry:
-    why = " ".join(plain(row["why"]).split())
-    name, how = {
-        "config.toml": ("config.toml", "is not right, and changes nothing until it is mended"),
-        "secrets": ("secrets", "are not used"),
-        "deadman": ("dead-man ping", "is not heard"),
-    }.get(row["what"], ("audit record", "was changed from outside"))
-    return name, f"{how}: {why}{'; see: dotagent audit verify' * (name == 'audit record')}"

@@ -99,6 +99,9 @@ class Journal:
         found = look.home_events(self._reader, self._events, last)
         self._events = last
         self._write([of_event(*each) for each in found if each[0] not in ELSEWHERE])
+        for line in (of_event(*each) for each in found):
+            if line.level == "error":
+                self._engine.mode.told(line.at, self._masked(line.message))
         if record_trouble is not None and record_trouble != self._record_trouble:
             self._said.append(self._line("error", "record_trouble", record_trouble))
         self._record_trouble = record_trouble

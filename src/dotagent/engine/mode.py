@@ -24,6 +24,8 @@ class Mode:
     own: int | None = None
     failed: Callable[[Run, str], None] = lambda run, words: None
     """Told of each attempt that has failed, for who watches this process."""
+    told: Callable[[int, str], None] = lambda at, words: None
+    """Told of each critical event of the home, when and in words, in the recorder's thread."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
