@@ -101,16 +101,13 @@ def test_nobody_is_stood_in_for_who_waits_no_more(home: Path) -> None:
     with start(home, "run-now", "slow") as command:
         assert command.stdout is not None
         command.stdout.readline()
+        asked = "SELECT 1 FROM requests WHERE kind = 'stand_in' AND state != 'done'"
         for number in (signal.SIGTERM, signal.SIGKILL):
             with start(home, "daemon") as waiting:
-                noted = (
-                    "SELECT 1 FROM requests WHERE kind = 'stand_in' AND state != 'done' AND note"
-                )
-                until(lambda noted=noted: rows(home, noted + " != ''"), what="a stand-in")
+                until(lambda: rows(home, f"{asked} AND note != ''"), what="a stand-in")
                 waiting.send_signal(number)
                 waiting.communicate()
-            left = "SELECT 1 FROM requests WHERE kind = 'stand_in' AND state != 'done'"
-            until(lambda left=left: not rows(home, left), what="the end of it")
+            until(lambda: not rows(home, asked), what="the end of it")
         gate.open()
         command.communicate()
 

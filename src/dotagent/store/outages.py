@@ -4,7 +4,7 @@ the reminders that speak while it lasts (product §6, rules R15).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from sqlite3 import Row
 
 from dotagent.core import events
@@ -16,6 +16,8 @@ from dotagent.store.actor import Actor
 from dotagent.store.database import Tx
 from dotagent.store.tell import order_key_of, reminder_waits, routes, tell
 
+HELD_BACK_MOST = 100
+"""So many earlier outages are counted at most."""
 OUTPUT_MOST = 2_000
 """So many characters of output go with a reminder."""
 
@@ -189,7 +191,7 @@ def speak_up(
         words=last or "",
         without=without(schedule) if quiet and schedule is not None else None,
         output=_last_output(tx, row),
-        held_back=_held_back(tx, row, [order_key_of(*key, *schedule_key) for key in speak]),
+        held_back=_held_back(tx, row, {order_key_of(*key, *schedule_key) for key in speak}),
     )
     return tell(tx, actor, now, [event], only=speak, owed=owed)
 
@@ -209,30 +211,33 @@ def _last_output(tx: Tx, outage: Row) -> str:
     return text if len(text) <= OUTPUT_MOST else text[-OUTPUT_MOST:].partition("\n")[2]
 
 
-def _held_back(tx: Tx, outage: Row, order_keys: list[str]) -> events.HeldBack | None:
+def _held_back(tx: Tx, outage: Row, order_keys: Collection[str]) -> events.HeldBack | None:
     """Outages of the schedule before this one, but later than what was last told to these, of which
     they were told nothing."""
-    wanted = ", ".join("?" for _ in order_keys)
-    about = (
-        "SELECT e.outage_id FROM deliveries d JOIN events e ON e.seq = d.event_seq"
-        f" WHERE e.agent = ? AND e.schedule = ? AND d.order_key IN ({wanted})"
-        " AND e.kind NOT IN ('recovered', 'success') AND"
-    )
-    names = (outage["agent"], outage["schedule"])
-    params = (*names, *order_keys)
-    found = tx.one(
-        "SELECT count(*) AS outages, min(opened_at) AS since_at FROM outages"
-        " WHERE agent = ? AND schedule = ? AND id < ?"
-        f" AND id IN ({about} d.state = 'suppressed')"
-        f" AND id > coalesce((SELECT max(outage_id) FROM ({about} d.state != 'suppressed')), 0)",
-        *names,
+    found = 0
+    first = outage
+    while found < HELD_BACK_MOST and (before := _before(tx, first)) is not None:
+        states = {row["state"] for row in tx.all(_TOLD_OF, before["id"]) if row[0] in order_keys}
+        if states != {"suppressed"}:
+            break
+        found, first = found + 1, before
+    return events.HeldBack(outages=found, since_at=first["opened_at"]) if found else None
+
+
+def _before(tx: Tx, outage: Row) -> Row | None:
+    return tx.one(
+        "SELECT * FROM outages WHERE agent = ? AND schedule = ? AND id < ?"
+        " ORDER BY id DESC LIMIT 1",
+        outage["agent"],
+        outage["schedule"],
         outage["id"],
-        *params,
-        *params,
     )
-    if found is None or not found["outages"]:
-        return None
-    return events.HeldBack(outages=found["outages"], since_at=found["since_at"])
+
+
+_TOLD_OF = (
+    "SELECT d.order_key, d.state FROM events e JOIN deliveries d ON d.event_seq = e.seq"
+    " WHERE e.outage_id = ? AND e.kind NOT IN ('recovered', 'success')"
+)
 
 
 def reroute(tx: Tx, now: int, agent: str) -> None:

@@ -220,6 +220,7 @@ CREATE TABLE outages (
   closed_by TEXT
 );
 CREATE UNIQUE INDEX outages_open ON outages (agent, schedule) WHERE closed_at IS NULL;
+CREATE INDEX outages_past ON outages (agent, schedule, id);
 
 -- The next reminder of an outage for one notifier (product §6).
 CREATE TABLE reminders (
