@@ -241,6 +241,8 @@ class Parcel:
     """Secret values that must appear in no outcome and no log."""
     hidden: Callable[[], Iterable[str]] = field(default=tuple, repr=False)
     """Further ones, of all that the home keeps; found only where something is said."""
+    withheld: str = ""
+    """Why what a plugin says cannot be passed on, for not all that is secret is known."""
     env: Mapping[str, str] | None = field(default=None, repr=False)
     """What a plugin inherits, where that is less than everybody's."""
     facts: Mapping[str, Any] = field(default_factory=dict)

@@ -248,3 +248,16 @@ def test_stream_without_values_passes_everything() -> None:
     chunk = b"x" * 1_000
 
     assert chunk is Redactor(()).stream().feed(chunk)
+
+
+def test_a_remark_is_masked_or_withheld() -> None:
+    """Where not every value is known, nothing of a remark is passed on but the reason; our own
+    words still are, and silence stays silence."""
+    knows, doubts = Redactor(["hunter2"]), Redactor(["hunter2"], "withheld: why")
+
+    assert ["say [redacted]", "withheld: why", ""] == [
+        knows.heard("say hunter2"),
+        doubts.heard("say hunter3"),
+        doubts.heard(""),
+    ]
+    assert "say [redacted]" == doubts.text("say hunter2")

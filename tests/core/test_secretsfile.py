@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dotagent.core.secretsfile import Bad, Parsed, Reason, is_reference, parse
+from dotagent.core.secretsfile import Bad, Parsed, Reason, is_reference, parse, suspects
 
 
 def values(text: str) -> dict[str, str]:
@@ -155,3 +155,29 @@ def test_what_was_parsed_does_not_show_itself() -> None:
 def test_a_reference_has_all_its_parts(value: str, expected: bool) -> None:
     """Vault, item and field: two slashes after the scheme at least."""
     assert expected == is_reference(value)
+
+
+def test_what_may_be_secret_in_a_file_that_is_refused() -> None:
+    """The values of good lines as they would count, and of a bad one all from each place where its
+    value may begin."""
+    text = '# note\nA=\'x y\'\r\nB="half line\n  MIIEpAIBAAKC==  \nnot a name="top\\z"\n\n'
+
+    assert {
+        "x y",
+        "A='x y'",
+        'B="half line',
+        '"half line',
+        "half line",
+        "MIIEpAIBAAKC==",
+        "=",
+        'not a name="top\\z"',
+        'not a name="top\\z',
+        '"top\\z"',
+        "top\\z",
+    } == {each for each in suspects(text.encode()) if each}
+
+
+@given(st.binary())
+def test_any_bytes_hold_suspects(data: bytes) -> None:
+    """A file that is refused may hold anything."""
+    assert all(isinstance(each, str) for each in suspects(data))

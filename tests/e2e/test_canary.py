@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import click
 import pytest
 
 from dotagent.cli.main import COMMANDS, root
+from dotagent.plugins.find import PREFIX
 from tests.e2e.home import Home
 from tests.plugins.scripts import bash
 from tests.support import daemon as program
@@ -53,9 +55,10 @@ ENV = f"""
 from_secrets = ["API", "VAULTED"]
 extra = {{ EXTRA_TOKEN = "{CANARY["env-extra"]}" }}
 """
-LASTING = {"demo", "daemon", "logs", "install", "uninstall", "connect", "init", "add", "bootstrap"}
-"""Commands that do not end by themselves, ask people, or write outside the home: called for help
+APART = {"install", "demo"}
+"""One keeps the environment, in a file of its own, the other has a home of its own: called for help
 only."""
+SLOW = ("run-now", "tick")
 
 
 def channels(url: str) -> str:
@@ -85,32 +88,36 @@ config = {{ password = "{CANARY["plugin-config"]}" }}
 """
 
 
-def commands() -> Iterator[list[str]]:
-    """Every command and subcommand of the program, with names for what it asks for."""
+def commands(plugin: Path) -> Iterator[list[str]]:
+    """Every command and subcommand of the program, with names for what it asks for and, where that
+    is a plugin, this one."""
     context = click.Context(root)
+    filled = {"payload": json.dumps({"config": {"token": CANARY["payload"]}}), "id": "1"}
+    filled["path"] = str(plugin)
     for name in COMMANDS:
         command = root.get_command(context, name)
         assert command is not None
-        if name in LASTING:
+        if name in APART:
             yield [name, "--help"]
         elif isinstance(command, click.Group):
             yield [name]
             for sub in command.list_commands(context):
                 found = command.get_command(context, sub)
                 assert found is not None
-                yield from _calls([name, sub], found)
+                yield from _calls([name, sub], found, filled)
         else:
-            yield from _calls([name], command)
+            yield from _calls([name], command, filled)
 
 
-def _calls(words: list[str], command: click.Command) -> Iterator[list[str]]:
+def _calls(
+    words: list[str], command: click.Command, filled: Mapping[str, str]
+) -> Iterator[list[str]]:
     """With an agent where it takes a name, and once more as JSON where it can."""
     wants = [each for each in command.params if isinstance(each, click.Argument) and each.required]
     has_json = any("--json" in each.opts for each in command.params)
-    filled = {"payload": json.dumps({"config": {"token": CANARY["payload"]}})}
     names = [filled.get(each.name or "", "ill") for each in wants]
     if words == ["plugin", "invoke"]:
-        names[0] = "traitor"
+        names[0] = Path(filled["path"]).name.removeprefix(PREFIX)
     yield [*words, *names]
     if has_json:
         yield [*words, *names, "--json"]
@@ -197,16 +204,21 @@ def test_no_secret_escapes(home: Home) -> None:
             until(lambda: len(home.rows(ended)) >= 9, what="all to have run", seconds=50)
             tried = "SELECT 1 FROM sends WHERE outcome IS NOT NULL"
             until(lambda: len(home.rows(tried)) >= 12, what="messages to be tried", seconds=50)
-            # Together: some of them wait half a minute for messages that nobody takes.
+            # Together, those first that wait half a minute for messages that nobody takes.
+            traitor = home.path / "plugins" / f"{PREFIX}traitor"
+            calls = sorted(commands(traitor), key=lambda words: words[0] not in SLOW)
             with ThreadPoolExecutor(8) as several:
-                for words, said in several.map(lambda words: (words, home.run(*words)), commands()):
+                for words, said in several.map(lambda words: (words, home.run(*words)), calls):
                     look(" ".join(words), said)
             running.stop()
             leaks += [f"the daemon's words: {place}" for place in found_in(running.said().encode())]
-        # What stands in a refused file nobody knows: it must not be quoted when that is told. Nor
-        # is it handed to a plugin any more, which could not say it then.
-        bash(home.path / "plugins", "echo '{\"ok\":true}'", "traitor")
+        # Another process meets a file that is refused: it must not be quoted when that is told, and
+        # whoever has got hold of what it holds, or held, cannot give it away either.
         home.secrets(**{"API": CANARY["store"], "wrapped pem/line": CANARY["broken-file"]})
+        reader = home.agent("reader", ONCE, 'cat "$HOME/secrets.env"; exit 3').parent
+        look("run-now reader", home.run("run-now", "reader"))
+        assert "[redacted]" in home.run("logs", "reader").stdout
+        shutil.rmtree(reader)
         for name in ("ill", "well", "blocked", "lost", "unproved"):
             (home.path / "agents" / name / "agent.toml").unlink()
         for words in (["tick"], ["status"], ["inbox"], ["doctor"], ["audit", "verify"]):

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.home import Home
-from tests.e2e.test_canary import LASTING, commands
+from tests.e2e.test_canary import commands
 from tests.plugins.scripts import bash
 from tests.support import daemon as program
 from tests.support.http_server import Answer, StrictServer, serving
@@ -94,7 +94,7 @@ def home(tmp_path: Path) -> Home:
 
 
 @pytest.mark.timeout(180)
-def test_no_command_passes_it_on(home: Home) -> None:
+def test_no_command_passes_it_on(home: Home, tmp_path: Path) -> None:
     """Output, results, answers, names of folders, keys of manifests, lines of old logs."""
     with serving(StrictServer()) as server:
         answer = Answer(status=400, body="no \x1b[2J\x07\x9b31m".encode())
@@ -105,7 +105,7 @@ def test_no_command_passes_it_on(home: Home) -> None:
             until(home.settled, what="all to be told")
             with (home.path / "state" / "audit.jsonl").open("ab") as file:
                 file.write(b"\x1b[2J\x07\n")
-            calls = [words for words in commands() if words[0] not in LASTING]
+            calls = [*commands(tmp_path / "plugins" / "dotagent-plugin-odd")]
             calls.append(["logs", "ill"])
             with ThreadPoolExecutor(4) as pool:
                 said = list(pool.map(lambda words: on_terminal(home, words), calls))

@@ -35,6 +35,16 @@ async def test_info(tmp_path: Path, body: str, expected: Info | str) -> None:
     assert expected == await info(speak, bash(tmp_path, body), ENV)
 
 
+async def test_what_decides_is_known_where_nothing_is_shown(tmp_path: Path) -> None:
+    """Words that only we know the meaning of give nothing away."""
+    body = 'echo \'{"name":"demo","kinds":["sink","any"],"platforms":["linux","darwin","any"]}\''
+    found = await info(speak, bash(tmp_path, body), ENV, Redactor((), "no word"))
+
+    assert isinstance(found, Info)
+    assert (None, "no word") == (unfit(found, PluginKind.SINK), found.name)
+    assert ("sink", "no word") == found.kinds
+
+
 @pytest.mark.parametrize(
     ("said", "kind", "why"),
     [

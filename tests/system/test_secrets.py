@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dotagent.system.paths import Paths
-from dotagent.system.secrets import MAX_BYTES, Secrets, load
+from dotagent.system.secrets import MAX_BYTES, MAX_SUSPECTS, Secrets, load
 from tests.support.system import require_root
 from tests.system import stage
 
@@ -178,3 +178,36 @@ def test_a_folder_that_others_can_write_is_worth_a_word(tmp_path: Path) -> None:
 
     assert (f"{tmp_path} can be written by everybody; chmod go-w {tmp_path}",) == loaded.warnings
     assert {"TOKEN": "hunter2"} == loaded.values
+
+
+@pytest.mark.parametrize(
+    ("content", "mode"),
+    [
+        ("TOKEN=hunter2\n", 0o644),
+        ("TOKEN=hunter2\nno name\n", 0o600),
+        ("TOKEN=hunter2\n" + "# x\n" * (MAX_BYTES // 4), 0o600),
+    ],
+)
+def test_what_is_refused_is_masked_and_not_used(tmp_path: Path, content: str, mode: int) -> None:
+    """Whoever has it from elsewhere may still say it; and not all that somebody has is in it."""
+    secrets_file(tmp_path / "secrets.env", content).chmod(mode)
+    loaded = load(home(tmp_path), "", {})
+
+    assert ({}, True) == (loaded.values, "hunter2" in loaded.masked)
+    assert "withheld: secrets.env is refused, so what it holds cannot be masked" == loaded.withheld
+    assert "hunter2" not in repr(loaded)
+
+
+def test_masks_are_bounded(tmp_path: Path) -> None:
+    """Every text is searched for each of them."""
+    secrets_file(tmp_path / "secrets.env", "x" * 9 + "\n" + "A=1\n" * MAX_SUSPECTS)
+
+    assert MAX_SUSPECTS == len(load(home(tmp_path), "", {}).masked)
+
+
+def test_what_is_in_force_withholds_nothing(tmp_path: Path) -> None:
+    """All of it is known."""
+    secrets_file(tmp_path / "secrets.env")
+    loaded = load(home(tmp_path), "", {})
+
+    assert (("hunter2",), "") == (loaded.masked, loaded.withheld)

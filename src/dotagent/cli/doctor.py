@@ -84,6 +84,8 @@ def _examine(env: Mapping[str, str]) -> Report:
         shell_env=env,
         secrets={**loaded.values, **fetched},
         secrets_path=loaded.path,
+        masked=loaded.masked,
+        withheld=loaded.withheld,
         plugin_dirs=search_dirs(found.agents_env, found.agents_env.get("HOME", ""), paths.home),
     )
     scheduled = _scheduled(paths, found)

@@ -34,6 +34,10 @@ class World:
     shell_env: Mapping[str, str] = field(repr=False)
     secrets: Mapping[str, str] = field(repr=False)
     secrets_path: str
+    masked: tuple[str, ...] = field(default=(), repr=False)
+    """What must not be shown, though it is no secret in force."""
+    withheld: str = ""
+    """Why what a plugin says is not shown."""
     plugin_dirs: tuple[str, ...]
     faults: Mapping[tuple[Any, ...], str | None] = field(default_factory=dict, repr=False)
     """What plugins said, by what they were asked."""
@@ -91,11 +95,12 @@ async def _ask(
             config = resolved(use.config, world)
         except Unresolved:
             return None  # said of the configuration itself
-        secret = [*named_as_secret({"config": config}), *world.secrets.values()]
+        secret = [*named_as_secret({"config": config}), *world.secrets.values(), *world.masked]
         secret += named_as_secret(world.agents_env)
+        redactor = Redactor(secret, world.withheld)
         env = passed(world.agents_env, use.security)
         async with slots:
-            return await examine.fault(speak, program, use.kind, config, env, Redactor(secret))
+            return await examine.fault(speak, program, use.kind, config, env, redactor)
 
     said = await asyncio.gather(*(one(program, use) for program, use in questions.values()))
     return dict(zip(questions, said, strict=True))

@@ -44,10 +44,11 @@ class Here:
     env: Mapping[str, str]
     dirs: tuple[str, ...]
     secret: tuple[str, ...] = field(repr=False)
+    withheld: str
 
     def redactor(self, more: Sequence[str] = ()) -> Redactor:
         """Masks what is secret here, and ``more``."""
-        return Redactor((*self.secret, *more))
+        return Redactor((*self.secret, *more), self.withheld)
 
 
 def _here() -> Here:
@@ -57,9 +58,9 @@ def _here() -> Here:
     env = shell if captured is None else captured
     reading = files.read_config(paths)
     loaded = secrets.load(paths, reading.config.secrets_file or "", env)
-    secret = (*loaded.values.values(), *named_as_secret(env))
+    secret = (*loaded.masked, *named_as_secret(env))
     dirs = find.search_dirs(env, env.get("HOME", ""), paths.home)
-    return Here(paths=paths, env=env, dirs=dirs, secret=secret)
+    return Here(paths=paths, env=env, dirs=dirs, secret=secret, withheld=loaded.withheld)
 
 
 @click.group(cls=Group)
@@ -221,8 +222,8 @@ def invoke(name: str, payload: str, seconds: int | None, as_json: bool) -> int:
         return show_json(_answer(answer, redactor)) or int(not answer.ok)
     lines = ["ok" if answer.ok else f"{answer.end.replace('_', ' ')}: {answer.error}"]
     lines += [f"it suggests: {answer.suggest}"] if answer.suggest else []
-    if answer.fields:
-        lines.append(redactor.text(json.dumps(dict(answer.fields), ensure_ascii=False)))
+    if answer.fields and not redactor.withheld:
+        lines.append(_fields(answer, redactor))
     return show([plain(line) for line in lines]) or int(not answer.ok)
 
 
@@ -256,14 +257,18 @@ def _read(text: str) -> str:
     return text
 
 
+def _fields(answer: client.Answer, redactor: Redactor) -> str:
+    shown = {} if redactor.withheld else dict(answer.fields)
+    return redactor.text(json.dumps(shown, ensure_ascii=False))
+
+
 def _answer(answer: client.Answer, redactor: Redactor) -> Mapping[str, Any]:
-    fields = json.loads(redactor.text(json.dumps(dict(answer.fields), ensure_ascii=False)))
     return {
         "ok": answer.ok,
         "end": str(answer.end),
         "error": answer.error,
         "suggest": answer.suggest,
-        "fields": fields,
+        "fields": json.loads(_fields(answer, redactor)),
     }
 
 
@@ -293,8 +298,10 @@ def check(path: str, config: str | None, seconds: int, as_json: bool) -> int:
         given = None if config is None else json.loads(config)
     except (ValueError, RecursionError) as error:
         raise UsageError(f"--config is no JSON: {error}") from None
-    env = _here().env
-    run = Conformance(speak, os.path.abspath(path), env, given, seconds * 1_000)
+    here = _here()
+    redactor = here.redactor([*named_as_secret({"config": given})])
+    program, deadline = os.path.abspath(path), seconds * 1_000
+    run = Conformance(speak, program, here.env, given, deadline, redactor)
     with doing(f"checking {plain(os.path.basename(path))}"):
         findings = asyncio.run(_all(run))
     bad = any(finding.why is not None and finding.grave for finding in findings)

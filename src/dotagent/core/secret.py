@@ -196,12 +196,14 @@ class Redactor:
 
     Every occurrence of every value, of its URL-encoded and its JSON-escaped forms and of each
     useful line of a value of several lines is covered; occurrences that overlap share one mask.
-    Other encodings (base64, hex) are not recognised.
+    Other encodings (base64, hex) are not recognised. ``withheld`` says why not every value is
+    known: then nothing is passed on of what is only ``heard``, but this.
     """
 
-    __slots__ = ("_heads", "_long", "_needles", "_short", "_starts", "_words")
+    __slots__ = ("_heads", "_long", "_needles", "_short", "_starts", "_words", "withheld")
 
-    def __init__(self, values: Iterable[str]) -> None:
+    def __init__(self, values: Iterable[str], withheld: str = "") -> None:
+        self.withheld = withheld
         parts = {part for value in values for part in _parts(value) if len(part) >= MIN_LENGTH}
         spelled = {text for part in parts for text in _spellings(part)}
         self._needles = tuple(sorted({code for text in spelled for code in _encodings(text)}))
@@ -232,6 +234,10 @@ class Redactor:
             return masked.decode("utf-8", "surrogatepass")
         except UnicodeDecodeError:
             return masked.decode("utf-8", "replace")
+
+    def heard(self, text: str) -> str:
+        """A remark of somebody else, without any known value; where not all are known, why."""
+        return self.withheld if self.withheld and text.strip() else self.text(text)
 
     def bytes(self, data: Bytes) -> Bytes:
         """``data`` without any known value; the same object where there is nothing to mask."""

@@ -7,7 +7,7 @@ reason, and nothing that stands in the file appears in it.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -75,6 +75,21 @@ def parse(data: bytes) -> Parsed | Bad:
         references={name: value for name, value in entries.items() if is_reference(value)},
         repeated=tuple(repeated),
     )
+
+
+def suspects(data: bytes) -> Iterator[str]:
+    """What may be secret in a file that is refused: the values of its good lines, and of a bad one
+    all from where its value may begin. Whole lines, too: that of a key (PEM) may look like a name.
+    """
+    for raw in data.split(b"\n"):
+        line = raw.decode("utf-8", "replace").strip()
+        try:
+            entry = _entry(raw)
+        except _Refused:
+            value = line.partition("=")[2].strip()
+            yield from (line, line.strip("\"'"), value, value.strip("\"'"))
+        else:
+            yield from () if entry is None else (entry[1], line)
 
 
 def is_reference(value: str) -> bool:

@@ -235,7 +235,7 @@ def _reason(end: End, spoken: Spoken, why: str | None, stderr: str, deadline_ms:
         text = why or "it ended badly after it had answered that all is well"
     if spoken.exit_code and end in (End.REFUSED, End.BROKEN):
         text += f" ({status})"
-    if spoken.exit_code and stderr:
+    if spoken.exit_code and stderr and stderr not in text:
         text += f": {_tail(' '.join(stderr.split()), REASON_CHARS)}"
     return _head(text, ERROR_CHARS + REASON_CHARS)
 
@@ -320,7 +320,7 @@ def _shown(text: str, redactor: Redactor) -> str:
     """``text`` as a terminal would show it, without secrets: redacted again at the end, for one
     with a colour in its middle is found only then.
     """
-    return redactor.text(_UNSEEN.sub("", redactor.text(text)))
+    return redactor.heard(_UNSEEN.sub("", redactor.text(text)))
 
 
 def _printable(text: str) -> str:

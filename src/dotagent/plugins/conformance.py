@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dotagent.core.secret import Redactor
 from dotagent.plugins import client
 from dotagent.plugins.client import Answer, End, PluginKind
 from dotagent.plugins.examine import Info, info, unfit
@@ -41,8 +42,15 @@ class Conformance:
     """The checks of one plugin."""
 
     def __init__(
-        self, speak: Speak, path: str, env: Mapping[str, str], config: Any, deadline_ms: int
+        self,
+        speak: Speak,
+        path: str,
+        env: Mapping[str, str],
+        config: Any,
+        deadline_ms: int,
+        redactor: Redactor = client.NO_SECRETS,
     ) -> None:
+        self._redactor = redactor
         self._speak = speak
         self._path = path
         self._env = env
@@ -51,7 +59,7 @@ class Conformance:
 
     async def run(self) -> AsyncIterator[Finding]:
         """One finding after the other, as they come."""
-        said = await info(self._speak, self._path, self._env, deadline_ms=self._deadline_ms)
+        said = await info(self._speak, self._path, self._env, self._redactor, self._deadline_ms)
         yield Finding(
             what="info answers with its name", why=said if isinstance(said, str) else None
         )
@@ -134,7 +142,7 @@ class Conformance:
 
     async def _say(self, verb: str, stdin: bytes) -> tuple[Answer, Spoken]:
         spoken = await self._speak((self._path, verb), stdin, self._env, self._deadline_ms)
-        return client.answer(spoken, deadline_ms=self._deadline_ms), spoken
+        return client.answer(spoken, deadline_ms=self._deadline_ms, redactor=self._redactor), spoken
 
 
 def _platform(said: Info) -> str | None:

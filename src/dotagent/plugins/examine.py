@@ -20,6 +20,9 @@ from dotagent.ports import Speak
 PLATFORM = {"linux": "linux", "darwin": "darwin"}.get(sys.platform, sys.platform)
 """This machine, as ``info`` names it."""
 
+DECIDING = frozenset((*PluginKind, PLATFORM))
+"""Words that say where it may be used: they count even where nothing that it says is shown."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Info:
@@ -81,7 +84,7 @@ def judge_info(said: Mapping[str, Any], redactor: Redactor) -> Info | str:
         found = said.get(key) or []
         if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
             return f'"{key}" in its answer is no list of texts'
-        lists[key] = tuple(_short(each, redactor) for each in found)
+        lists[key] = tuple(each if each in DECIDING else _short(each, redactor) for each in found)
     shown = _short(version, redactor) if isinstance(version, str) else ""
     return Info(name=_short(name, redactor), version=shown, **lists)
 

@@ -76,7 +76,7 @@ class PluginSender:
             payload,
             self._env if parcel.env is None else parcel.env,
             parcel.timeout_ms,
-            redactor=Redactor((*parcel.secrets, *parcel.hidden())),
+            redactor=Redactor((*parcel.secrets, *parcel.hidden()), parcel.withheld),
         )
         await self._heard(name, f"{purpose} {message.agent}/{message.schedule_id}", answer)
         return _outcome(answer, purpose)

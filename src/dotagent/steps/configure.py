@@ -2,7 +2,7 @@
 
 The last good configuration stays in force while the file is wrong (product §10). A secrets file
 that is refused drops what was loaded from it before (contract §12); what a service or an agent
-says of it is still masked.
+says of it is still masked, and what a plugin says is withheld.
 """
 
 from __future__ import annotations
@@ -86,6 +86,7 @@ async def configure(
     known = ChainMap(dict(loaded.values), parts.vault.values)
     actor = replace(parts.actor, storm=config.storm.waiting)
     parts = replace(parts, known_before=before)
+    parts = replace(parts, suspects=loaded.suspects, withheld=loaded.withheld)
     parts = replace(parts, secrets=known, secrets_path=loaded.path, routes=routes, actor=actor)
     rows = route_rows(parts, routes)
 

@@ -147,6 +147,7 @@ async def _for_plugin(
     return replace(
         wrapped,
         timeout_ms=plugin_call.deadline_ms(target),
+        withheld=parts.withheld,
         env=plugin_call.environment(parts, manifest),
         facts={**told, "send": claim.number, "may_repeat": claim.may_repeat},
     )

@@ -18,7 +18,7 @@ from dotagent.core.manifest import Manifest
 from dotagent.core.model import Problem
 from dotagent.core.problems import explain
 from dotagent.core.restrict import refused_plugin
-from dotagent.core.secret import Redactor, Unresolved
+from dotagent.core.secret import Unresolved
 from dotagent.core.targets import fingerprint
 from dotagent.plugins import examine, find
 from dotagent.plugins.examine import Verdict
@@ -26,7 +26,7 @@ from dotagent.plugins.find import Found, Missing
 from dotagent.steps import plugin_call
 from dotagent.steps.catalogue import Drivers, accepted, parse
 from dotagent.steps.parts import PLUGIN_PACE, Parts
-from dotagent.steps.secrecy import resolved, secret_values
+from dotagent.steps.secrecy import for_plugin, resolved
 from dotagent.steps.uses import Use, uses_of
 from dotagent.steps.vault import names_in
 from dotagent.store import look, plugin_uses
@@ -205,8 +205,10 @@ def _read(path: str, sha256: str, drivers: Drivers) -> Manifest | None:
 
 
 async def _question(parts: Parts, case: _Case, found: Found) -> _Question | None:
-    """None while a ``${NAME}`` has no value: there is no configuration yet to ask about. The key
-    says nothing of a secret to whoever reads the database."""
+    """None while a ``${NAME}`` has no value, for there is no configuration yet to ask about, or its
+    answer could not be shown. The key says nothing of a secret to whoever reads the database."""
+    if parts.withheld:
+        return None
     config, security = case.use.config, case.manifest.security
     await parts.vault.arrived(names_in(config))
     try:
@@ -236,5 +238,5 @@ async def _verdict(parts: Parts, question: _Question) -> Verdict:
         question.case.use.kind,
         question.config,
         plugin_call.environment(parts, manifest),
-        Redactor([*secret_values(parts, manifest), *question.secrets]),
+        for_plugin(parts, manifest, question.secrets),
     )

@@ -84,6 +84,10 @@ class Parts:
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     known_before: tuple[str, ...] = field(default=(), repr=False)
     """What secrets were in this process and are no more: used by nobody, but still masked."""
+    suspects: tuple[str, ...] = field(default=(), repr=False)
+    """What stands in a secrets file that is refused: used by nobody, but masked."""
+    withheld: str = ""
+    """Why what plugins say is not passed on: then not all that may be secret is known."""
     secrets_path: str = ""
     """The file that they come from."""
     vault: Vault = field(default_factory=Vault)

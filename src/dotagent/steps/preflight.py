@@ -5,13 +5,12 @@ from __future__ import annotations
 from dotagent.core.manifest import Hook, Manifest
 from dotagent.core.model import Blocked
 from dotagent.core.restrict import refused_plugin
-from dotagent.core.secret import Redactor
 from dotagent.plugins import client
 from dotagent.plugins.client import DEADLINE_MS, Answer, End, PluginKind
 from dotagent.plugins.find import Missing
 from dotagent.steps import plugin_call
 from dotagent.steps.parts import Parts
-from dotagent.steps.secrecy import resolved, secret_values
+from dotagent.steps.secrecy import for_plugin, resolved
 from dotagent.store import record
 from dotagent.store.attempts import Run
 from dotagent.store.database import Tx
@@ -77,7 +76,7 @@ async def _invoke(parts: Parts, manifest: Manifest, hook: Hook, run: Run) -> Ans
         said,
         plugin_call.environment(parts, manifest),
         hook.timeout_ms or DEADLINE_MS["preflight"],
-        redactor=Redactor([*secret_values(parts, manifest), *used]),
+        redactor=for_plugin(parts, manifest, used),
     )
     what = f"preflight {run.agent}/{run.schedule_id}"
     await plugin_call.keep_words(parts, hook.plugin, what, answer)

@@ -13,6 +13,7 @@ from dotagent.core.errors import DotagentError
 from dotagent.core.manifest import Manifest
 from dotagent.core.restrict import is_base
 from dotagent.core.secret import (
+    Redactor,
     Unresolved,
     credentials,
     named_as_secret,
@@ -54,12 +55,19 @@ def secret_values(parts: Parts, manifest: Manifest | None = None) -> list[str]:
     """Every value that must appear in no log: the whole secrets store, as it is and as it was, what
     the environment names as secret, and what this manifest and the global notifiers keep in secret
     places."""
-    values = [*parts.secrets.values(), *parts.known_before, *named_as_secret(parts.environment)]
+    values = [*parts.secrets.values(), *parts.known_before, *parts.suspects]
+    values += named_as_secret(parts.environment)
     if manifest is not None:
         values += _of_manifest(parts, manifest)
     for target in parts.routes:
         values += _of_target(parts, target)
     return _in_pieces(values)
+
+
+def for_plugin(parts: Parts, manifest: Manifest | None, more: Iterable[str] = ()) -> Redactor:
+    """What all that a plugin says goes through. Its program serves other hooks too, which may have
+    given it what nobody knows now; an agent that is given secrets does not start without them."""
+    return Redactor([*secret_values(parts, manifest), *more], parts.withheld)
 
 
 def values_about(parts: Parts, catalogue: Catalogue, seqs: Sequence[int]) -> list[str]:

@@ -2,7 +2,7 @@
 
 Invariants: what is checked is what is read (opened, then ``fstat``); a file that anybody else owns
 or can open is refused whole; no content of it, a name included, appears in a problem, a warning or
-a ``repr``.
+a ``repr``. What a refused file holds is used by nobody, but masked: others may have got it before.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from shlex import quote
 
 from dotagent.core import secretsfile
@@ -19,6 +20,8 @@ from dotagent.system.trust import Trust, user_name
 
 VARIABLE = "DOTAGENT_SECRETS_FILE"
 MAX_BYTES = 1024 * 1024
+MAX_SUSPECTS = 1_000
+"""Most values of a refused file that are masked, for every text is searched for each of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,16 +35,36 @@ class Secrets:
     values: Mapping[str, str] = field(default_factory=dict, repr=False)
     references: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Names whose values are still to be fetched from 1Password; they are not in ``values``."""
+    suspects: tuple[str, ...] = field(default=(), repr=False)
+    """What a refused file holds: for redactors only."""
     problem: str | None = None
     hint: str | None = None
     warnings: tuple[str, ...] = ()
 
+    @property
+    def masked(self) -> tuple[str, ...]:
+        """All that nobody may read of it."""
+        return (*self.values.values(), *self.suspects)
+
+    @property
+    def withheld(self) -> str:
+        """Why what a plugin says is not passed on; nothing where the file is in force. It may not
+        be readable, what 1Password keeps is not fetched for it, and its values may have been others
+        before: not all that somebody was given is known."""
+        if self.problem is None:
+            return ""
+        name = os.path.basename(self.path)
+        return f"withheld: {name} is refused, so what it holds cannot be masked"
+
 
 class _Refused(Exception):
-    def __init__(self, problem: str, hint: str | None = None) -> None:
+    """``data``: what could be read of the file all the same."""
+
+    def __init__(self, problem: str, hint: str | None = None, data: bytes | None = None) -> None:
         super().__init__()
         self.problem = problem
         self.hint = hint
+        self.data = data
 
 
 def load(paths: Paths, config_file: str, env: Mapping[str, str]) -> Secrets:
@@ -56,16 +79,9 @@ def load(paths: Paths, config_file: str, env: Mapping[str, str]) -> Secrets:
             )
         parsed = secretsfile.parse(data)
         if isinstance(parsed, secretsfile.Bad):
-            raise _Refused(f"line {parsed.line} of {path} {parsed.reason}")
+            raise _Refused(f"line {parsed.line} of {path} {parsed.reason}", data=data)
     except _Refused as refused:
-        return Secrets(
-            path=path,
-            source=source,
-            present=True,
-            problem=refused.problem,
-            hint=refused.hint,
-            warnings=warnings,
-        )
+        return _refused(path, source, refused, warnings)
     return Secrets(
         path=path,
         source=source,
@@ -73,6 +89,19 @@ def load(paths: Paths, config_file: str, env: Mapping[str, str]) -> Secrets:
         values=parsed.values,
         references=parsed.references,
         warnings=(*warnings, *_remarks(path, parsed)),
+    )
+
+
+def _refused(path: str, source: str, refused: _Refused, warnings: tuple[str, ...]) -> Secrets:
+    suspects = secretsfile.suspects(refused.data or b"")
+    return Secrets(
+        path=path,
+        source=source,
+        present=True,
+        suspects=tuple(islice(suspects, MAX_SUSPECTS)),
+        problem=refused.problem,
+        hint=refused.hint,
+        warnings=warnings,
     )
 
 
@@ -105,30 +134,33 @@ def _read(path: str) -> bytes | None:
     except OSError as error:
         raise _Refused(f"{path} cannot be opened: {error.strerror}") from error
     try:
-        _check(path, os.fstat(fd))
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
+            raise _Refused(f"{path} is not a regular file")
         with open(fd, "rb", closefd=False) as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise _Refused(f"{path} cannot be read: {error.strerror}") from error
     finally:
         os.close(fd)
-    if len(data) > MAX_BYTES:
-        raise _Refused(f"{path} is larger than {MAX_BYTES // 1024} KiB")
+    _check(path, status, data)
     return data
 
 
-def _check(path: str, status: os.stat_result) -> None:
-    if not stat.S_ISREG(status.st_mode):
-        raise _Refused(f"{path} is not a regular file")
+def _check(path: str, status: os.stat_result, data: bytes) -> None:
     if not Trust().owns(status):
         owner, us = user_name(status.st_uid), user_name(os.geteuid())
         raise _Refused(
             f"{path} belongs to {owner}, neither to you nor to root",
             f"sudo chown {us} {quote(path)}",
+            data,
         )
     mode = stat.S_IMODE(status.st_mode)
     if mode & 0o077:
-        raise _Refused(f"{path} has mode {mode:o}: others can open it", f"chmod 600 {quote(path)}")
+        why, hint = f"{path} has mode {mode:o}: others can open it", f"chmod 600 {quote(path)}"
+        raise _Refused(why, hint, data)
+    if len(data) > MAX_BYTES:
+        raise _Refused(f"{path} is larger than {MAX_BYTES // 1024} KiB", data=data)
 
 
 def _not_there(path: str, source: str) -> tuple[str, ...]:
