@@ -75,3 +75,33 @@ def test_a_manifest_is_asked_about_once(tmp_path: Path) -> None:
     assert 1 == len(told)
     assert "plugins refuse what 2 manifests give them" in told[0]
     assert SECRET not in "".join(told)
+
+
+def test_config_toml_is_asked_about_too(tmp_path: Path) -> None:
+    """Its plugins are as easily forgotten: what refuses and what is missing is in status, a refusal
+    is told once, and both are gone with the entry."""
+    home = Home(tmp_path)
+    home.agent("any", "")
+    refusal = 'echo \'{"ok":false,"error":"no room"}\''
+    plugin(home, "picky", 'echo \'{"name":"picky"}\'', refusal)
+    entry = '[[notifiers]]\ndriver = "plugin"\nname = "{}"\nevents = ["success"]\n'
+    home.config(entry.format("none") + entry.format("picky"))
+    with home.daemon():
+        until(lambda: home.count("config_invalid"), what="the refusal to be told", seconds=50)
+        until(lambda: len(home.rows("SELECT 1 FROM plugin_uses WHERE due = 0")) == 2, what="both")
+    with home.daemon():
+        page = home.run("status")
+        known = json.loads(home.run("status", "--json").stdout)["plugins"]
+        home.config("")
+        until(lambda: not home.rows("SELECT 1 FROM plugin_uses"), what="them to be forgotten")
+    told = home.values("SELECT facts FROM events WHERE kind = 'config_invalid'")
+
+    assert [("", "config.toml", "notifiers[0].name"), ("", "config.toml", "notifiers[1].name")] == [
+        (each["agent"], each["path"], each["place"]) for each in known
+    ]
+    assert known[0]["why"].endswith("plugins, the folders of PATH")
+    assert "it refuses its configuration: no room" == known[1]["why"]
+    assert "config.toml  picky (notifiers[1].name)" in page.stdout
+    assert 1 == len(told)
+    assert "config.toml: notifiers[1].name: it refuses" in told[0]
+    assert ["info", "validate"] == asked(home, "picky")

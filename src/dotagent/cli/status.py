@@ -25,8 +25,8 @@ With ``--json``, one object. Instants are ISO 8601 in local time; what is not kn
 * ``manifests`` that are not right: ``path``, ``agent``, ``shadowed_by``, ``running`` (its last good
   copy runs), ``problem_count``, ``first_problem``, and ``problems``, each with ``path``,
   ``message``, ``line``, ``hint``
-* ``plugins`` that speak against how a manifest uses them, each a warning: ``agent``, ``path``,
-  ``place``, ``plugin``, ``why``
+* ``plugins`` that are missing, or speak against how they are used: ``agent`` (empty: by
+  config.toml), ``path``, ``place``, ``plugin``, ``why``
 * ``troubles`` of the home: ``what`` (``config.toml``, ``secrets``, ``record``, ``deadman``)
   and ``why``
 """

@@ -70,7 +70,7 @@ def manifest(view: View, row: Row) -> Entry:
 def plugin(row: Row) -> Entry:
     """One that speaks against how it is used."""
     what = f"{plain(row['plugin'])} ({plain(row['place'])}): {plain(row['why'])}"
-    return plain(row["agent"]), f"{what}; see: dotagent doctor"
+    return plain(row["agent"] or row["path"]), f"{what}; see: dotagent doctor"
 
 
 def trouble(row: Row) -> Entry:

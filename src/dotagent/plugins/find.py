@@ -56,7 +56,10 @@ class Missing:
         if self.refused:
             reasons = "; ".join(f"{each.path} {each.why}" for each in self.refused)
             return f"no {PREFIX}{self.short} may be run: {reasons}"
-        places = ", ".join(self.looked_in) or "no folder at all"
+        few = self.looked_in
+        if SHARED_DIR in few:  # behind it are those of PATH, of which there may be dozens
+            few = (*few[: few.index(SHARED_DIR) + 1], "the folders of PATH")
+        places = ", ".join(few) or "no folder at all"
         return f"plugin {self.short} not found: there is no {PREFIX}{self.short} in {places}"
 
 

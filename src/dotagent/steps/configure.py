@@ -16,13 +16,15 @@ from dataclasses import dataclass, replace
 
 from dotagent.core import events
 from dotagent.core.config import Config, read_config
+from dotagent.core.manifest import Security
 from dotagent.core.model import Kind, Problem
 from dotagent.core.problems import explain
 from dotagent.core.targets import of_notifiers
 from dotagent.steps.catalogue import Drivers
 from dotagent.steps.discover import route_rows
 from dotagent.steps.parts import Parts
-from dotagent.store import facts, record
+from dotagent.steps.uses import uses_of_notifiers
+from dotagent.store import facts, plugin_uses, record
 from dotagent.store.database import Tx
 from dotagent.store.routing import set_routes
 from dotagent.store.tell import tell
@@ -89,6 +91,7 @@ async def configure(
     parts = replace(parts, suspects=loaded.suspects, withheld=loaded.withheld)
     parts = replace(parts, secrets=known, secrets_path=loaded.path, routes=routes, actor=actor)
     rows = route_rows(parts, routes)
+    uses = {use.path: use.name for use in uses_of_notifiers(config.notifiers, Security())}
 
     def commit(tx: Tx) -> None:
         now = parts.clock.now()
@@ -98,7 +101,7 @@ async def configure(
             facts.remember(tx, "routes", digest)
             set_routes(tx, now, "", rows)
         _tell_config(tx, parts, now, reading)
-        _attest_config(tx, parts, now, reading, is_first=fetched is None)
+        _attest_config(tx, parts, now, reading, uses, is_first=fetched is None)
         _tell_secrets(tx, parts, now, loaded)
         if fetched is not None:
             _attest_secrets(tx, parts, now, loaded)
@@ -117,13 +120,19 @@ def _tell_config(tx: Tx, parts: Parts, now: int, reading: Reading) -> None:
         tell(tx, parts.actor, now, [event])
 
 
-def _attest_config(tx: Tx, parts: Parts, now: int, reading: Reading, *, is_first: bool) -> None:
-    """That another configuration is in force (contract §13), but for what a start finds."""
+def _attest_config(
+    tx: Tx, parts: Parts, now: int, reading: Reading, uses: Mapping[str, str], *, is_first: bool
+) -> None:
+    """That another configuration is in force (contract §13), but for what a start finds; its
+    plugins are to be asked about it."""
     if not reading.good:
         return
     digest = hashlib.sha256(reading.data).hexdigest() if reading.data is not None else "none"
     is_known = facts.recall(tx, "config_digest") is not None
-    if facts.remember(tx, "config_digest", digest) and is_known and not is_first:
+    if not facts.remember(tx, "config_digest", digest):
+        return
+    plugin_uses.set_uses(tx, "", uses)
+    if is_known and not is_first:
         reason = "config.toml was changed" if reading.data is not None else "config.toml is gone"
         record.append(tx, parts.actor, now, "notice", "config_reloaded", reason=reason)
 

@@ -1,6 +1,7 @@
-"""What plugins say of the configurations they are used with, asked once a manifest was adopted.
+"""What plugins say of the configurations they are used with, asked once a manifest was adopted or
+config.toml is in force.
 
-A refusal is a warning and is told (``manifest_invalid``), but stops no agent: the plugin may be
+A refusal is told (``manifest_invalid``, ``config_invalid``), but stops no agent: the plugin may be
 wrong, or right only tomorrow, and an agent that runs with one message too few is better than one
 that does not run. Invariants: nothing waits for this; the same plugin is asked the same only once,
 over restarts too; what nobody answered is asked again by the next holder.
@@ -13,8 +14,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from dotagent.core.config import read_config
 from dotagent.core.errors import DotagentError
-from dotagent.core.manifest import Manifest
+from dotagent.core.manifest import Manifest, Security
 from dotagent.core.model import Problem
 from dotagent.core.problems import explain
 from dotagent.core.restrict import refused_plugin
@@ -27,10 +29,11 @@ from dotagent.steps import plugin_call
 from dotagent.steps.catalogue import Drivers, accepted, parse
 from dotagent.steps.parts import PLUGIN_PACE, Parts
 from dotagent.steps.secrecy import for_plugin, resolved
-from dotagent.steps.uses import Use, uses_of
+from dotagent.steps.uses import Use, uses_of, uses_of_notifiers
 from dotagent.steps.vault import names_in
 from dotagent.store import look, plugin_uses
 from dotagent.store.plugin_uses import Finding, Kept
+from dotagent.system.paths import Paths
 
 AT_A_TIME = 50
 """Agents whose plugins are asked, settled and told of together."""
@@ -51,7 +54,8 @@ class _Case:
     agent: str
     sha256: str
     path: str
-    manifest: Manifest = field(repr=False)
+    manifest: Manifest | None = field(repr=False)
+    """None for config.toml."""
     use: Use
     kept: Kept
     place: _Place
@@ -61,7 +65,7 @@ class _Case:
         now = Kept(due=False, program=self.place.program, question=question, fault=fault)
         if now == self.kept:
             return []
-        problem = Problem(path=self.use.path, message=fault, fatal=False)
+        problem = Problem(path=self.use.path, message=fault)
         is_other = (question, fault) != (self.kept.question, self.kept.fault)
         return [
             Finding(
@@ -115,7 +119,7 @@ class Examination:
     async def _known(self, parts: Parts, case: _Case) -> Sequence[Finding] | _Question:
         """What can be kept without asking, else what is to be asked."""
         place, use = case.place.found, case.use
-        if refused_plugin(case.manifest.security, use.name) is not None:
+        if refused_plugin(use.security, use.name) is not None:
             return case.settled()  # it is never started, and doctor says so
         if isinstance(place, Missing):
             return case.settled(fault="" if use.stands_in else place.why)
@@ -173,35 +177,57 @@ async def _places(parts: Parts) -> dict[str, _Place]:
 async def _cases(
     parts: Parts, drivers: Drivers, agent: str, sha256: str, places: Mapping[str, _Place]
 ) -> list[_Case]:
-    """An agent's uses. What was adopted after the look at the store has its own look later."""
-    path = parts.paths.good_manifest(agent)
+    """The uses of an agent, or of config.toml. What was adopted after the look at the store has its
+    own look later."""
     # Thousands of new manifests must not hold up what runs, nor push it out of the catalogue.
-    manifest = await asyncio.to_thread(_read, path, sha256, drivers)
+    file = await asyncio.to_thread(_read, parts.paths, agent, sha256, drivers)
     row = look.agent(parts.reader, agent)
-    if manifest is None or row is None:
+    if file is None or (agent and row is None):
         return []
     known = plugin_uses.kept(parts.reader, agent)
     return [
         _Case(
             agent=agent,
             sha256=sha256,
-            path=row["path"],
-            manifest=manifest,
+            path=parts.paths.config if row is None else row["path"],
+            manifest=file.manifest,
             use=use,
             kept=known[use.path],
             place=places[use.name],
         )
-        for use in uses_of(manifest)
+        for use in file.uses
         if use.path in known and use.name in places
     ]
 
 
-def _read(path: str, sha256: str, drivers: Drivers) -> Manifest | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _File:
+    """A manifest and its uses of plugins, or those of config.toml."""
+
+    manifest: Manifest | None
+    uses: tuple[Use, ...]
+
+
+def _read(paths: Paths, agent: str, sha256: str, drivers: Drivers) -> _File | None:
     """None without its good copy: nothing of it runs then, and that is told elsewhere."""
+    if not agent:
+        return _read_config(paths.good_config, sha256, drivers)
+    path = paths.good_manifest(agent)
     try:
-        return parse(path, accepted(path, sha256), drivers())
+        manifest = parse(path, accepted(path, sha256), drivers())
     except DotagentError:
         return None
+    return _File(manifest=manifest, uses=tuple(uses_of(manifest)))
+
+
+def _read_config(path: str, sha256: str, drivers: Drivers) -> _File | None:
+    try:
+        data = accepted(path, sha256)
+    except DotagentError:
+        return None
+    config, _ = read_config(data, drivers())
+    uses = uses_of_notifiers(config.notifiers if config is not None else (), Security())
+    return _File(manifest=None, uses=tuple(uses))
 
 
 async def _question(parts: Parts, case: _Case, found: Found) -> _Question | None:
@@ -209,7 +235,7 @@ async def _question(parts: Parts, case: _Case, found: Found) -> _Question | None
     answer could not be shown. The key says nothing of a secret to whoever reads the database."""
     if parts.withheld:
         return None
-    config, security = case.use.config, case.manifest.security
+    config, security = case.use.config, case.use.security
     await parts.vault.arrived(names_in(config))
     try:
         settings, used = resolved(parts, {"config": config})

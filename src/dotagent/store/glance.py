@@ -109,12 +109,12 @@ FROM (
 ORDER BY path
 """
 
-# What plugins said of the settings that they are given: warnings, for the agent runs.
+# What plugins said of the settings that they are given; the agent of config.toml is ''.
 PLUGINS = """
-SELECT u.agent, g.path, u.place, u.plugin, u.fault AS why
+SELECT u.agent, COALESCE(g.path, 'config.toml') AS path, u.place, u.plugin, u.fault AS why
 FROM plugin_uses u INDEXED BY plugin_uses_open
-JOIN agents g ON g.name = u.agent AND g.gone_at IS NULL AND g.enabled
-WHERE u.fault != ''
+LEFT JOIN agents g ON g.name = u.agent AND g.gone_at IS NULL AND g.enabled
+WHERE u.fault != '' AND (g.name IS NOT NULL OR u.agent = '')
 ORDER BY u.agent, u.place
 """
 

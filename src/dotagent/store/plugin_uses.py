@@ -1,7 +1,8 @@
-"""Where manifests use plugins, and what these said of it (contract §10, ``validate``).
+"""Where manifests and config.toml use plugins, and what these said of it (contract §10,
+``validate``). The agent of a use in config.toml is ``""``.
 
-Invariants: an answer is kept only for the manifest that runs; the same question has one answer,
-whoever asks; a refusal is told once for each change of manifest, program or answer.
+Invariants: an answer is kept only for the file in force; the same question has one answer, whoever
+asks; a refusal is told once for each change of file, program or answer.
 """
 
 from __future__ import annotations
@@ -10,12 +11,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dotagent.core import events
-from dotagent.core.model import Kind
+from dotagent.core.model import Event, Kind
 from dotagent.store.actor import Actor
 from dotagent.store.database import Reader, Tx
 from dotagent.store.tell import tell
 
-_OF_WHO_RUNS = "JOIN agents g ON g.name = u.agent AND g.gone_at IS NULL AND g.enabled"
+_IN_FORCE = (
+    "LEFT JOIN agents g ON g.name = u.agent AND g.gone_at IS NULL AND g.enabled"
+    " WHERE (g.name IS NOT NULL OR u.agent = '')"
+)
+_CONFIG = "(SELECT value FROM facts WHERE name = 'config_digest')"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +83,9 @@ def open_agents(reader: Reader) -> list[tuple[str, str]]:
     """The agents of which something is to be asked, or was found wrong; with their manifests'
     hashes."""
     rows = reader.execute(
-        "SELECT DISTINCT u.agent, g.sha256 FROM plugin_uses u INDEXED BY plugin_uses_open"
-        f" {_OF_WHO_RUNS} WHERE u.due = 1 OR u.fault != '' ORDER BY u.agent"
+        f"SELECT DISTINCT u.agent, COALESCE(g.sha256, {_CONFIG}) AS sha256"
+        f" FROM plugin_uses u INDEXED BY plugin_uses_open {_IN_FORCE}"
+        " AND (u.due = 1 OR u.fault != '') ORDER BY u.agent"
     )
     return [(row["agent"], row["sha256"]) for row in rows]
 
@@ -113,7 +119,8 @@ def settle(tx: Tx, actor: Actor, now: int, findings: Sequence[Finding]) -> None:
         changed = tx.change(
             "UPDATE plugin_uses SET due = 0, program = ?, question = ?, fault = ?"
             " WHERE agent = ? AND place = ?"
-            " AND (SELECT sha256 FROM agents WHERE name = plugin_uses.agent) = ?",
+            " AND ? = COALESCE((SELECT sha256 FROM agents WHERE name = plugin_uses.agent),"
+            f" {_CONFIG})",
             each.program,
             each.question,
             each.fault,
@@ -123,11 +130,21 @@ def settle(tx: Tx, actor: Actor, now: int, findings: Sequence[Finding]) -> None:
         )
         if changed and each.news:
             news.append(each)
-    if news:
-        line = f"a plugin refuses what the manifest of {news[0].agent} gives it"
-        if len({each.agent for each in news}) > 1:
-            count = len({each.agent for each in news})
+    ours = [each for each in news if not each.agent]
+    theirs = [each for each in news if each.agent]
+    told = []
+    if ours:
+        line = "a plugin refuses what config.toml gives it"
+        told.append(_event(Kind.CONFIG_INVALID, now, line, ours))
+    if theirs:
+        line = f"a plugin refuses what the manifest of {theirs[0].agent} gives it"
+        count = len({each.agent for each in theirs})
+        if count > 1:
             line = f"plugins refuse what {count} manifests give them"
-        line += "; nothing stops for that"
-        detail = "\n".join(each.news for each in news)
-        tell(tx, actor, now, [events.of_system(Kind.MANIFEST_INVALID, now, line, detail)])
+        told.append(_event(Kind.MANIFEST_INVALID, now, line, theirs))
+    tell(tx, actor, now, told)
+
+
+def _event(kind: Kind, now: int, line: str, news: Sequence[Finding]) -> Event:
+    detail = "\n".join(each.news for each in news)
+    return events.of_system(kind, now, f"{line}; nothing stops for that", detail)
