@@ -84,11 +84,11 @@ def every_delivery_ends(trial: Trial) -> None:
 
 def _is_poison(trial: Trial, row: Any) -> bool:
     """Whether the ledger blames it alone for four crashes: none of them had another message on its
-    way that had been on its way in a crash before; and it is announced."""
+    way whose try before had no answer for a crash either; and it is announced."""
     others_suspect = (
         "EXISTS (SELECT 1 FROM sends o WHERE o.epoch = s.epoch AND o.why = 'crash'"
         " AND o.led_by IS NULL AND o.delivery_id != s.delivery_id AND EXISTS (SELECT 1 FROM sends e"
-        "  WHERE e.delivery_id = o.delivery_id AND e.why = 'crash' AND e.epoch < o.epoch))"
+        "  WHERE e.delivery_id = o.delivery_id AND e.why = 'crash' AND e.number = o.number - 1))"
     )
     (blamed,) = trial.all(
         "SELECT count(*) FROM sends s WHERE delivery_id = ? AND outcome = 'unknown'"

@@ -14,6 +14,7 @@ from tests.support.daemon import daemon, write_agent
 from tests.support.patience import until
 from tests.support.system import linux_only, require
 
+NIGHTLY = '[[schedules]]\nid = "s"\ndaily = "02:30"\ntimezone = "Europe/Berlin"\n'
 BACKUP = '[[schedules]]\nid = "s"\ndaily = "03:00"\n'
 WON = "SELECT max(id) FROM attempts WHERE verdict = 'succeeded'"
 EPOCHS = "SELECT group_concat(plan_epoch) FROM (SELECT plan_epoch FROM schedules ORDER BY agent)"
@@ -104,3 +105,34 @@ def test_a_night_and_a_wrong_clock(tmp_path: Path) -> None:
     assert [("the clock was set forward",)] == spans
     assert 6 == len(ran) == len(set(ran.values()))
     assert [] == failed
+
+
+@linux_only
+def test_the_clocks_change(tmp_path: Path) -> None:
+    """In Berlin: 02:30 does not come on 29 March and is run as the gap ends; on 25 October it comes
+    twice and is run the first time. Each night has one run, and none of them is late."""
+    require("faketime")
+    home = tmp_path / "home"
+    clock = Faked(home, "2026-03-29 00:30:00")  # 01:30 in Berlin
+    write_agent(home, "nightly", NIGHTLY)
+    done = "SELECT count(*) FROM windows WHERE state = 'succeeded'"
+    due = "SELECT next_due_at FROM schedules"
+
+    with daemon(home, env=clock.environment()):
+        until(lambda: rows(home, due) == [(instant("2026-03-29 01:00:00"),)], what="the gap's end")
+        clock.set("2026-03-29 01:00:01")
+        until(lambda: rows(home, done) == [(1,)], what="the run as the gap ends")
+        clock.set("2026-10-24 23:30:00")
+        until(lambda: rows(home, done) == [(2,)], what="the run for the summer")
+        clock.set("2026-10-25 00:30:01")
+        until(lambda: rows(home, done) == [(3,)], what="the first 02:30")
+        clock.set("2026-10-25 01:30:01")
+        spans = "SELECT max(to_at) FROM spans"
+        until(lambda: rows(home, spans) > [(instant("2026-10-25 01:30:00"),)], what="the second")
+        following = rows(home, due)
+    found = rows(home, "SELECT expected_at, late FROM windows WHERE state = 'succeeded'")
+
+    assert (instant("2026-03-29 01:00:00"), 0) in found
+    assert (instant("2026-10-25 00:30:00"), 0) in found
+    assert 3 == len(found)
+    assert [(instant("2026-10-26 01:30:00"),)] == following

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from itertools import islice
@@ -14,8 +15,9 @@ from dotagent.engine.embedded import Engine
 from dotagent.engine.journal import Journal
 from dotagent.store import history
 from tests.core.walls import DAY_MS, HOUR_MS, MINUTE_MS, at
-from tests.engine.line import Line, line, running, write_agent
+from tests.engine.line import ONCE, Line, line, running, write_agent
 from tests.engine.shifted import ShiftedClock
+from tests.support.wheel import Wheel, breath
 
 BERLIN = ZoneInfo("Europe/Berlin")
 BACKUP = '[[schedules]]\nid = "s"\ndaily = "03:00"\n'
@@ -209,6 +211,47 @@ async def test_two_years_ahead_and_back(tmp_path: Path) -> None:
     assert (TEN + HOUR_MS, 1, 0) == (last["expected_at"], last["plan_epoch"], last["late"])
     assert ["clock_changed"] == told
     assert stale_at[0] is None or stale_at[0] < TEN + DAY_MS
+
+
+async def test_a_retry_wakes_the_daemon_when_it_is_due(tmp_path: Path) -> None:
+    """A second try seven minutes after the first: the daemon sleeps until that very moment, however
+    far away its next window is, and no moment longer."""
+    wheel = Wheel(TEN)
+    tries = 'max_attempts = 2\nretry_backoff = ["7m"]\n'
+    write_agent(tmp_path, "a", ONCE + tries, script="exit 1")
+    async with line(tmp_path, clock=wheel) as made, running(made):
+        await ended(made, 1)
+        await settled(made)
+        sleeps_until = made.surroundings.due_at
+        wheel.go(TEN + 7 * MINUTE_MS - 1)
+        await settled(made)
+        early = made.values("SELECT count(*) FROM attempts")
+        wheel.go(TEN + 7 * MINUTE_MS)
+        await ended(made, 2)
+        tried = made.values("SELECT claimed_at FROM attempts ORDER BY id")
+
+    assert TEN + 7 * MINUTE_MS == sleeps_until
+    assert [1] == early
+    assert [TEN, TEN + 7 * MINUTE_MS] == tried
+
+
+async def ended(made: Line, count: int) -> None:
+    """Wait, without time passing, until so many attempts have ended."""
+    see = "SELECT count(*) FROM attempts WHERE ended_at IS NOT NULL"
+    async with asyncio.timeout(40):
+        while made.values(see) != [count]:
+            await breath()
+
+
+async def settled(made: Line) -> None:
+    """Wait, without time passing, until the engine sleeps and nothing goes on beside it."""
+    async with asyncio.timeout(40):
+        quiet = 0
+        while quiet < 20:
+            await breath()
+            busy = made.engine.unfinished()
+            asleep = made.surroundings.due_at is not None and not busy.runs and not busy.sends
+            quiet = quiet + 1 if asleep else 0
 
 
 async def test_the_clocks_go_forward(tmp_path: Path) -> None:
