@@ -67,6 +67,31 @@ async def test_a_network_that_returns_after_three_hours(tmp_path: Path) -> None:
         assert {0} == made.delays_ms("well")
 
 
+async def test_a_network_that_returns_speaks_in_few_words(tmp_path: Path) -> None:
+    """The same hours, for a channel that a person reads: what is still wanted when the network is
+    back is one message, which says how it ended (product §6); the next run is one of its own."""
+    back_at = START + 3 * HOUR_MS
+    async with scene(tmp_path / "home", every="30m", scripts={"f": FLAKY}, channel=PUSH) as made:
+        await made.proxy.stop()
+
+        async def network() -> None:
+            if made.clock.now() >= back_at and not made.proxy.is_up:
+                await made.proxy.start()
+
+        made.on_jump.append(network)
+        async with running(made.line):
+            await made.until(lambda: made.clock.now() > back_at + HOUR_MS // 2 and at_rest(made))
+
+        texts = [request.body.decode().split("\n")[0] for request in made.sick.accepted]
+        together = [row["kind"] for row in made.rows("WHERE d.state = 'sent' AND d.led_by > 0")]
+        assert texts == [
+            "f/s: failed 4 times since 08:00, recovered 10:00 (4 runs lost) on host web-1",
+            "f/s: ok, took 0 ms on host web-1",
+        ]
+        assert together == [*["given_up"] * 4, "success"]
+        assert {0} == made.delays_ms("well")
+
+
 FAILED = """
 SELECT DISTINCT started_at FROM sends JOIN deliveries ON id = delivery_id
 WHERE notifier = 'sick' AND outcome = 'retry' ORDER BY started_at
