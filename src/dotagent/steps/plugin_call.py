@@ -74,7 +74,8 @@ def deadline_ms(target: Target) -> int:
 
 async def facts(parts: Parts, event_seq: int, *, is_sink: bool) -> dict[str, Any]:
     """What a plugin is told besides the six keys of contract §10: of which attempt it is, and where
-    its log is. Its temporary folder is still there, and for a sink all of its output."""
+    its log is. At the first try its temporary folder is still there, and for a sink always, with
+    all of its output."""
     told = plugin_view.told(parts.reader, event_seq)
     if told is None:
         return {}
@@ -92,8 +93,8 @@ async def facts(parts: Parts, event_seq: int, *, is_sink: bool) -> dict[str, Any
 
 
 class Folders:
-    """The temporary folders of attempts, each kept until the plugins that are told of it are done:
-    there may be a million files in one."""
+    """The temporary folders of attempts, each kept as long as plugins need it: there may be a
+    million files in one."""
 
     def __init__(self) -> None:
         self._kept: dict[int, str] = {}

@@ -8,7 +8,12 @@ from sqlite3 import Row
 from dotagent.store.database import Reader
 
 _TOLD = "a.id, a.agent, a.number, h.id || '-' || a.id AS marker"
-_WAITS = "d.driver = 'plugin' AND d.state IN ('pending', 'sending')"
+_WAITS = (
+    "d.driver = 'plugin' AND d.state IN ('pending', 'sending')"
+    " AND (d.notifier GLOB 'on_success:*' OR d.tries = 0 OR (d.tries = 1 AND d.state = 'sending'))"
+)
+"""A sink waits for the output until it is done. A message says what it says without: one that is
+tried for a day, for its plugin is missing, keeps no folder for so long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +43,7 @@ def told(reader: Reader, event_seq: int) -> Told | None:
 
 
 def awaited(reader: Reader) -> list[Told]:
-    """The attempts of which a plugin is still to be told."""
+    """The attempts whose folders a plugin still needs."""
     rows = reader.execute(
         f"SELECT DISTINCT {_TOLD} FROM deliveries d JOIN events e ON e.seq = d.event_seq"
         f" JOIN attempts a ON a.id = e.attempt_id JOIN home h WHERE {_WAITS}"
@@ -47,7 +52,7 @@ def awaited(reader: Reader) -> list[Told]:
 
 
 def is_awaited(reader: Reader, attempt_id: int) -> bool:
-    """Whether a plugin is still to be told of this attempt, or it has not ended."""
+    """Whether a plugin still needs the folder of this attempt, or it has not ended."""
     found = reader.execute(
         "SELECT EXISTS (SELECT 1 FROM attempts WHERE id = ?1 AND ended_at IS NULL) OR EXISTS"
         " (SELECT 1 FROM events e JOIN deliveries d ON d.event_seq = e.seq"
