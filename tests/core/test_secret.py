@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dotagent.core.secret import MASK, Redactor, Unresolved, references, resolve
+from dotagent.core.secret import MASK, Redactor, Unresolved, pieces, references, resolve
 
 VALUES = {"TOKEN": "t0k", "URL": "https://x/${TOKEN}", "EMPTY": "", "odd name!": "odd", "$": "cash"}
 
@@ -261,3 +261,22 @@ def test_a_remark_is_masked_or_withheld() -> None:
         doubts.heard(""),
     ]
     assert "say [redacted]" == doubts.text("say hunter2")
+
+
+@pytest.mark.parametrize(
+    ("part", "is_masked"),
+    [
+        ("XkTqPzWbLm", True),
+        ("ab12cd34", True),
+        ("a-topic-that-nobody-guesses", True),
+        ("services", False),
+        ("Notifications", False),
+        ("aB3", False),
+    ],
+)
+def test_a_part_of_an_address_alone(part: str, is_masked: bool) -> None:
+    """What looks made up is masked wherever it stands; words that many addresses hold are not."""
+    redactor = Redactor(pieces(f"https://hooks.example.org/in/{part}/x"))
+
+    assert is_masked == (redactor.text(f"see {part}!") == "see [redacted]!")
+    assert "[redacted]" in redactor.text(f"POST /in/{part}/x")

@@ -89,7 +89,9 @@ def references(text: str) -> tuple[str, ...]:
 
 _SHORTEST_PART = 8
 _LONGEST_WORD = 15
-"""A path holds words like ``services`` as well; a part without a digit counts only beyond this."""
+"""A path holds words like ``services`` as well; what looks like one counts only beyond this."""
+_NO_WORD = re.compile(r"[0-9]|[a-z][A-Z]")
+"""A digit, or a capital behind a small letter."""
 
 _TELLING = re.compile(
     r"token|secret|passw|passphrase|api_?key|private_?key|access_?key|credential|webhook|auth_?key",
@@ -130,8 +132,9 @@ def credentials(address: str) -> tuple[str, ...]:
 
 
 def _is_telling(part: str) -> bool:
-    has_digit = any(char.isdigit() for char in part)
-    return len(part) > _LONGEST_WORD or (len(part) >= _SHORTEST_PART and has_digit)
+    return len(part) > _LONGEST_WORD or (
+        len(part) >= _SHORTEST_PART and _NO_WORD.search(part) is not None
+    )
 
 
 def named_as_secret(values: Mapping[str, Any]) -> Iterator[str]:
