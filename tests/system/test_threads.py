@@ -50,17 +50,18 @@ def test_a_result_stays() -> None:
 
 
 def test_a_thread_works_again() -> None:
-    """One call after the other is made by one thread; a result holds up no later call."""
+    """One call after the other is made by one thread, which waits for the next one."""
     threads, seen = Threads(), set()
 
     async def play() -> None:
         asyncio.get_running_loop().set_default_executor(threads)
         for _ in range(20):
             seen.add(await asyncio.to_thread(threading.get_ident))
+            until(lambda: threads.idle, what="the thread to wait again")
 
     asyncio.run(play())
 
-    assert len(seen) <= 2  # one may still be about to wait when the next call comes
+    assert 1 == len(seen)
 
 
 def test_few_threads_stay() -> None:

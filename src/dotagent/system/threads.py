@@ -32,6 +32,11 @@ class Threads(ThreadPoolExecutor):
         self._waiting: list[SimpleQueue[Work]] = []
         """One queue a thread that has nothing to do, the one that worked last at the end."""
 
+    @property
+    def idle(self) -> int:
+        """How many threads wait for the next call."""
+        return len(self._waiting)
+
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Begin at once. Raises ``RuntimeError`` where there can be no further thread."""
         future: Future[T] = Future()
