@@ -31,6 +31,9 @@ id = "phone"
 driver = "ntfy"
 topic = "secret-topic-of-mine"
 events = ["given_up", "recovered"]
+quiet_hours = { from = "22:00", to = "07:30", events = ["recovered"] }
+remind = ["1h", "6h"]
+rate_limit_minutes = 5
 
 [[preflight]]
 plugin = "cmd"
@@ -63,12 +66,18 @@ def test_what_is_in_force(home: Path) -> None:
         "driver": "ntfy",
         "events": ["given_up", "recovered"],
         "global": False,
+        "quiet_hours": {"from": "22:00", "to": "07:30", "events": ["recovered"]},
+        "remind_ms": [3_600_000, 21_600_000],
+        "rate_limit_ms": 300_000,
     } == data["notifiers"][0]
     assert [("sink-file", "plugin")] == [
         (each["name"], each["driver"]) for each in data["notifiers"][1:]
     ]
     assert "3 attempts, 1m, 10m apart" in text
-    assert "phone ntfy: given_up, recovered" in text
+    assert (
+        "phone ntfy: given_up, recovered; quiet 22:00–07:30 for recovered; reminds after 1h, 6h;"
+        " at most one in 5m"
+    ) in text
     assert "secret-topic" not in text + json.dumps(data)
     assert text.endswith("Next: dotagent why disk-alert")
 
@@ -82,6 +91,10 @@ def test_a_file_that_is_edited(home: Path) -> None:
     run(home, "tick")
     wrong = json.loads(run(home, "inspect", "disk-alert", "--json").stdout)
     text = run(home, "inspect", "disk-alert").stdout
+    (folder / "agent.toml").write_text("[agent\n")
+    os.utime(folder / "agent.toml", (0, 0))
+    run(home, "tick")
+    no_toml = run(home, "inspect", "disk-alert").stdout
     (folder / "agent.toml").unlink()
     run(home, "tick")
     gone = json.loads(run(home, "inspect", "disk-alert", "--json").stdout)
@@ -89,6 +102,7 @@ def test_a_file_that_is_edited(home: Path) -> None:
     assert ("wrong", ["./run.sh"]) == (wrong["file"], wrong["command"])
     assert "agent.name" in {each["path"] for each in wrong["problems"]}
     assert "its last good copy is in force" in " ".join(text.split())
+    assert "problem     not valid TOML at column" in no_toml
     assert "missing" == gone["file"]
     assert gone["gone"] is not None
     assert "disk-alert is gone" in run(home, "inspect", "disk-alert").stdout

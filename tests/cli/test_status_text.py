@@ -230,7 +230,7 @@ def test_a_folder_that_vanished(past: Past) -> None:
     past.adopt([], root_is_there=False)
 
     assert "The only schedule is held; the daemon runs (pid 123)." == verdict(past)
-    assert f"its folder {past.root} has been missing since 09:00; last ok 08:30" == line_of(
+    assert f"its folder {past.root} is gone or unreadable since 09:00; last ok 08:30" == line_of(
         past, "a/daily"
     )
     assert status(past).endswith("Next: dotagent why a/daily\n")

@@ -397,8 +397,8 @@ def test_a_run_on_its_way(past: Past) -> None:
         == running
     )
     assert (
-        "disk-alert/daily waits until 08:48 to make attempt 2 of 3 at the 08:30 run, after a failed one (exit 1);"
-        " nobody asked to be told."
+        "disk-alert/daily waits until 08:48 to make attempt 2 of 3 at the 08:30 run, after a"
+        " failed one (exit 1); nobody asked to be told."
     ) == why(past)
 
 
@@ -448,8 +448,8 @@ def test_a_vanished_folder_holds_its_schedules(past: Past) -> None:
     past.adopt([], root_is_there=False)
 
     assert (
-        "disk-alert/daily is held since 09:00, because its folder /srv/agents has vanished; before"
-        " that it completed the 08:30 run in 4 s."
+        "disk-alert/daily is held since 09:00, because its folder /srv/agents is gone or"
+        " unreadable; before that it completed the 08:30 run in 4 s."
     ) == why(past)
 
 
@@ -576,7 +576,8 @@ def test_of_several_runs_in_a_minute_none_is_picked(past: Past) -> None:
     planned, by_hand = page(past, 80, when="08:01"), page(past, 80, "backup", "08:05")
 
     assert (
-        "disk-alert/daily had these runs at 08:01: 2 given up (08:01, 08:01:30).\n\n  08:01     gave"
+        "disk-alert/daily had these runs at 08:01: 2 given up (08:01, 08:01:30).\n\n"
+        "  08:01     gave"
     ) in planned
     assert planned.endswith("Next: dotagent why disk-alert/daily 3\n")
     assert "backup/manual had these runs at 08:05: 2 by hand (08:05:02, 08:05:20).\n" in by_hand

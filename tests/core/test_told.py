@@ -98,7 +98,7 @@ def test_the_last_message_to_a_channel_counts() -> None:
 
 
 def test_two_channels_of_one_name_are_two() -> None:
-    """The agent's own and that of config.toml: what became of the one hides nothing of the other."""
+    """The agent's own and that of config.toml: what became of one hides nothing of the other."""
     own = replace(told("ntfy", DeliveryState.PENDING, "HTTP 503"), scope="disk-alert")
     everywhere = replace(SENT, name="ntfy", driver=own.driver)
 

@@ -32,7 +32,8 @@ def test_toml_1_1() -> None:
     ("data", "line", "says"),
     [
         (b"a = \nb = 1\n", 1, "this is no value: text needs quotes"),
-        (b"a = hello\nb = 1\n", 1, "(tomli: Invalid value)"),
+        (b"[run\n", 1, "the name of the table is not closed with ]"),
+        (b"a = hello\nb = 1\n", 1, "or a [ before it is not closed (Invalid value)"),
         (b"a = \n", 1, "the file or its last line ends too early"),
         (b"a = 1\na = 2\nb = 3\n", 2, "this key is set a second time"),
         (b"[a]\nx = 1\n[a]\ny = 2\n", 3, "this table is opened a second time"),
@@ -52,7 +53,7 @@ def test_toml_1_1() -> None:
     ],
 )
 def test_not_toml(data: bytes, line: int | None, says: str) -> None:
-    """What cannot be read is one problem, with its line, in our words and with what tomli said."""
+    """What cannot be read is one problem, with its line, in our words and with the reader's."""
     problem = read(data)
 
     assert isinstance(problem, Problem)

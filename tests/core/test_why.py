@@ -460,8 +460,8 @@ STANDINGS = {
         " 4 s."
     ): {"gone_at": at("09:00"), "gone_why": "removed"},
     (
-        "is held since 09:00, because its folder /srv/agents has vanished; before that it"
-        " completed the 08:30 run in 4 s."
+        "is held since 09:00, because its folder /srv/agents is gone or unreadable; before"
+        " that it completed the 08:30 run in 4 s."
     ): {"held_at": at("09:00"), "next_due_at": None},
     (
         "has not been started since it came due at 09:30, although a daemon runs; before that it"

@@ -294,7 +294,10 @@ async def test_root_vanished(home: Home) -> None:
 
     assert ["root_vanished"] == home.events()
     facts = json.loads(home.value("SELECT facts FROM events"))
-    assert f"the folder {ROOT} has vanished; its agents wait until it is back" == facts["line"]
+    assert (
+        f"the folder {ROOT} is gone or unreadable; its agents wait until it is back"
+        == facts["line"]
+    )
     assert f"{ROOT}: 2 schedules held" == facts["detail"]
     assert [("ops", "root_vanished", "pending", "")] == home.deliveries()
     assert [] == home.rows("SELECT * FROM agents WHERE gone_at IS NOT NULL")
@@ -384,7 +387,7 @@ async def test_several_roots(home: Home) -> None:
     await home.adopt(roots=dict.fromkeys(roots))
 
     assert ["root_vanished"] == home.events()
-    assert "2 folders with agents have vanished; their agents wait" in home.value(
+    assert "2 folders with agents are gone or unreadable; their agents wait" in home.value(
         "SELECT facts FROM events"
     )
 

@@ -374,7 +374,7 @@ async def test_skip_needs_one_schedule(home: Home) -> None:
     with pytest.raises(UsageError, match="never due again"):
         await home.skip("never")
     await home.pause(NINE, "s")
-    with pytest.raises(UsageError, match="paused until .*, past its next run"):
+    with pytest.raises(UsageError, match=r"paused until .*, past its next run"):
         await home.skip("s")
 
     assert "One of: a/never, a/s" == several.value.hint

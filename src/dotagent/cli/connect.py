@@ -20,7 +20,7 @@ from dotagent.cli.channel_files import Ground, Written
 from dotagent.cli.layout import Page, page_for, plain
 from dotagent.cli.tried import Tried, paths_of, send_test, to_check
 from dotagent.core.errors import UsageError
-from dotagent.core.problems import nearest, one_of, quoted
+from dotagent.core.problems import explain, nearest, one_of, quoted
 from dotagent.core.shell import word
 from dotagent.drivers.kit import registry
 from dotagent.drivers.kit.driver import Driver, advice
@@ -126,7 +126,7 @@ def _settings(
         click.echo()
         settings |= _answers(open_)
     while found := channel_files.problems(id, driver.name, settings):
-        wrong = [f"{each.path}: {each.message}" for each in found]
+        wrong = [explain(each) for each in found]
         again = [known[key] for key in dict.fromkeys(each.path for each in found) if key in known]
         if not talk.asks or not again:
             missing = " ".join(f"--set {each.key}=…" for each in again)

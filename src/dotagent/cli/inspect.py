@@ -14,7 +14,9 @@ may be editing. With ``--json``, one object. Instants are ISO 8601 in local time
   ``last_success``, ``last_result``, ``max_attempts``, ``backoff_ms``, ``stale_after_ms``,
   ``catch_up``, ``overlap``, ``heartbeat`` (its file)
 * ``notifiers``: who is told, hooks and sinks too: ``name``, ``driver``, ``events`` (empty: all),
-  ``global``; ``preflight``: the plugins that may block an attempt
+  ``global``, ``quiet_hours`` (null, or ``from``, ``to``, ``events``: empty for all but what is
+  grave), ``remind_ms``, ``rate_limit_ms`` (0: none); ``preflight``: the plugins that may block
+  an attempt
 * ``log``: the file with all that it printed
 """
 
@@ -134,13 +136,15 @@ def _head(seen: Look, found: Inspection) -> str:
     held = any(each.held_at is not None for each in found.schedules)
     live = sum(each.gone_at is None for each in found.schedules)
     if held:
-        return f"{name} is held: the folder of its manifest has vanished."
+        return f"{name} is held: the folder of its manifest is gone or unreadable."
     return f"{name} has {count(live, 'schedule')}." if live else f"{name} has no schedule."
 
 
 def _agent(seen: Look, found: Inspection, manifest: Manifest | None) -> list[tuple[str, str]]:
     entries = [("manifest", plain(found.path)), ("file", FILES[_file(found)])]
-    entries += [("problem", plain(f"{path}: {said}")) for path, said in found.problems]
+    for path, said in found.problems:
+        short = said.removeprefix(f"{found.path} ")
+        entries.append(("problem", plain(f"{path}: {short}" if path else short)))
     entries.append(("sha256", found.sha256[:SHORT]))
     entries.append(("first seen", clock(found.first_seen_at, seen.now, seen.zone)))
     if manifest is None:
@@ -177,8 +181,20 @@ def _tries(schedule: Scheduled) -> str:
 
 def _told(told: Told) -> str:
     events = ", ".join(told.events) if told.events else "everything"
-    where = " (config.toml)" if told.is_global else ""
-    return f"{told.driver}: {events}{where}"
+    bits = [f"{told.driver}: {events}{' (config.toml)' if told.is_global else ''}"]
+    if told.quiet is not None:
+        first, last, waits = told.quiet
+        what = f" for {', '.join(waits)}" if waits else " but for what is grave"
+        bits.append(f"quiet {_minute(first)}–{_minute(last)}{what}")
+    if told.remind_ms:
+        bits.append(f"reminds after {', '.join(span_text(each) for each in told.remind_ms)}")
+    if told.rate_limit_ms:
+        bits.append(f"at most one in {span_text(told.rate_limit_ms)}")
+    return "; ".join(bits)
+
+
+def _minute(minute: int) -> str:
+    return f"{minute // 60:02}:{minute % 60:02}"
 
 
 # ------------------------------------------------------------------------------------------- data
@@ -202,17 +218,25 @@ def _data(seen: Look, found: Inspection, manifest: Manifest | None) -> dict[str,
         "working_dir": None if manifest is None else _working_dir(found, manifest),
         "timeout_ms": None if manifest is None else manifest.agent.timeout_ms,
         "schedules": [_schedule_data(seen, found, s, args.get(s.id)) for s in found.schedules],
-        "notifiers": [
-            {
-                "name": told.name,
-                "driver": told.driver,
-                "events": list(told.events),
-                "global": told.is_global,
-            }
-            for told in found.told
-        ],
+        "notifiers": [_told_data(told) for told in found.told],
         "preflight": [] if manifest is None else [each.plugin for each in manifest.preflight],
         "log": seen.paths.agent_log(found.name),
+    }
+
+
+def _told_data(told: Told) -> dict[str, Any]:
+    hours = None
+    if told.quiet is not None:
+        first, last, waits = told.quiet
+        hours = {"from": _minute(first), "to": _minute(last), "events": list(waits)}
+    return {
+        "name": told.name,
+        "driver": told.driver,
+        "events": list(told.events),
+        "global": told.is_global,
+        "quiet_hours": hours,
+        "remind_ms": list(told.remind_ms),
+        "rate_limit_ms": told.rate_limit_ms,
     }
 
 

@@ -107,7 +107,7 @@ def _lines(
         lines = paper.paragraph("Nothing is planned.")
     if held:
         verb = "waits" if held == 1 else "wait"
-        said = f"{count(held, 'schedule')} {verb} for a folder that has vanished."
+        said = f"{count(held, 'schedule')} {verb} for a folder that is gone or unreadable."
         lines += ["", *paper.paragraph(said, "doubtful")]
     following = "dotagent status" if name is None else f"dotagent why {word(name)}"
     if seen.actor != DAEMON:

@@ -64,7 +64,8 @@ def manifest(view: View, row: Row) -> Entry:
         return path, f"does not run: {other} already has the name {agent}; rename one of them"
     runs = "its last good copy runs" if row["is_running"] else "nothing of it runs"
     more = f", {row['problem_count']} problems in all" if row["problem_count"] > 1 else ""
-    return path, f"{plain(row['first_problem'])}{more}; {runs}; see: dotagent doctor"
+    problem = row["first_problem"].removeprefix(f"{row['path']} ")
+    return path, f"{plain(problem)}{more}; {runs}; see: dotagent doctor"
 
 
 def plugin(row: Row) -> Entry:

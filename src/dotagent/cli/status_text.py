@@ -261,7 +261,7 @@ def _schedule(view: View, row: Row) -> str:
         bits.append(f"{how} since {view.clock(row['failing_since_at'])}{_toll(row)}")
     if row["held_at"] is not None:
         since = view.clock(row["held_at"])
-        bits.append(f"its folder {plain(row['held_for'])} has been missing since {since}")
+        bits.append(f"its folder {plain(row['held_for'])} is gone or unreadable since {since}")
     if row["attempt"] is not None:
         bits.append(_attempt(view, row))
     elif row["run"] is not None:

@@ -95,8 +95,8 @@ class Sending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Telling:
-    """A delivery, and how it went. ``next_at``: when its channel is tried next; ``scope``: the agent
-    whose manifest has the notifier, empty for one of config.toml."""
+    """A delivery, and how it went. ``next_at``: when its channel is tried next; ``scope``: the
+    agent whose manifest has the notifier, empty for one of config.toml."""
 
     id: int
     name: str

@@ -107,7 +107,8 @@ def explain(problem: Problem, file: str = "") -> str:
     name = file or problem.file
     place = name if problem.line is None else f"{name}:{problem.line}"
     degree = "" if problem.fatal else "warning"
-    head = ": ".join(part for part in (place, degree, problem.path, problem.message) if part)
+    message = problem.message.removeprefix(f"{name} ")  # it stands before it already
+    head = ": ".join(part for part in (place, degree, problem.path, message) if part)
     if problem.hint is None:
         return head
     name_only = " " not in problem.hint

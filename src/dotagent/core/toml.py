@@ -38,6 +38,7 @@ _WORDS = {
     "Unclosed array": "a [ was opened and never closed, or a comma is missing",
     "Unclosed inline table": "a { was opened and never closed, or a comma is missing",
     "Expected '=' after a key": "there is no = after the key",
+    "Expected ']": "the name of the table is not closed with ]",
 }
 
 
@@ -106,10 +107,10 @@ def _not_utf8(data: bytes, at: int) -> Problem:
 
 def _not_toml(error: tomli.TOMLDecodeError) -> Problem:
     ours = next((words for start, words in _WORDS.items() if error.msg.startswith(start)), None)
-    if not error.doc[error.pos :].strip():
+    if not error.doc[error.pos :].strip() and not error.msg.startswith("Expected ']"):
         ours = "the file or its last line ends too early"
     said = error.msg if len(error.msg) <= 120 else error.msg[:119] + "…"
-    said = f"{ours} (tomli: {said})" if ours else said
+    said = f"{ours} ({said})" if ours else said
     message = f"not valid TOML at column {error.colno}: {said}"
     return Problem(path="", message=message, line=error.lineno)
 

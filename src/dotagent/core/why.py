@@ -62,7 +62,7 @@ class _Words:
         elif standing.held_at is not None and not live:
             yield (
                 f"is held since {self.at(standing.held_at)}, because its folder"
-                f" {shorten(standing.folder, LONGEST_SAID)} has vanished"
+                f" {shorten(standing.folder, LONGEST_SAID)} is gone or unreadable"
             )
         elif self._is_without_success():
             assert self.case.outage is not None

@@ -139,9 +139,9 @@ def _roots(tx: Tx, actor: Actor, now: int, roots: Mapping[str, int | None]) -> s
             vanished.append((path, _hold(tx, now, path)))
     if not vanished:
         return set()
-    line = f"the folder {vanished[0][0]} has vanished; its agents wait until it is back"
+    line = f"the folder {vanished[0][0]} is gone or unreadable; its agents wait until it is back"
     if len(vanished) > 1:
-        line = f"{len(vanished)} folders with agents have vanished; their agents wait"
+        line = f"{len(vanished)} folders with agents are gone or unreadable; their agents wait"
     detail = "\n".join(f"{path}: {count} schedules held" for path, count in vanished)
     return tell(tx, actor, now, [events.of_system(Kind.ROOT_VANISHED, now, line, detail)])
 

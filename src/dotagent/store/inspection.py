@@ -6,8 +6,9 @@ Look-ups on a reading connection; nothing here writes.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from dotagent.store.reading import Reader
 
@@ -39,12 +40,16 @@ class Scheduled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """A notifier that is told of the agent; ``is_global``: it stands in config.toml."""
+    """A notifier that is told of the agent; ``is_global``: it stands in config.toml; ``quiet``: its
+    quiet hours, first and last minute of the day and what waits (empty: all but what is grave)."""
 
     name: str
     driver: str
     events: tuple[str, ...]
     is_global: bool
+    quiet: tuple[int, int, tuple[str, ...]] | None = None
+    remind_ms: tuple[int, ...] = ()
+    rate_limit_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,8 +115,8 @@ def _schedules(reader: Reader, agent: str) -> list[Scheduled]:
 def _told(reader: Reader, agent: str, *, inherits: bool) -> list[Told]:
     scopes = (agent, "") if inherits else (agent, agent)
     rows = reader.execute(
-        "SELECT scope, name, driver, events FROM routing WHERE scope IN (?, ?)"
-        " ORDER BY scope DESC, position",
+        "SELECT scope, name, driver, events, quiet_hours, remind, rate_limit_ms FROM routing"
+        " WHERE scope IN (?, ?) ORDER BY scope DESC, position",
         scopes,
     )
     return [
@@ -120,6 +125,15 @@ def _told(reader: Reader, agent: str, *, inherits: bool) -> list[Told]:
             driver=row["driver"],
             events=tuple(json.loads(row["events"])),
             is_global=not row["scope"],
+            quiet=_quiet(json.loads(row["quiet_hours"])),
+            remind_ms=tuple(json.loads(row["remind"])),
+            rate_limit_ms=row["rate_limit_ms"],
         )
         for row in rows
     ]
+
+
+def _quiet(hours: Mapping[str, Any] | None) -> tuple[int, int, tuple[str, ...]] | None:
+    if hours is None:
+        return None
+    return hours["from_minute"], hours["to_minute"], tuple(hours["events"])
