@@ -13,7 +13,8 @@ from dotagent.core.manifest import read_manifest
 from tests.cli.scene import ntfy
 from tests.support.daemon import run
 from tests.support.house import ROOT
-from tests.support.http_server import Answer, StrictServer, serving
+from tests.support.http_server import Answer, StrictServer
+from tests.support.serving import serving
 
 EXAMPLES = sorted(path.parent for path in (ROOT / "examples").glob("*/agent.toml"))
 

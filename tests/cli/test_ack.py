@@ -7,7 +7,8 @@ from pathlib import Path
 
 from tests.cli.scene import DAILY, both_ways, held_by, ntfy, rows
 from tests.support.daemon import run, write_agent
-from tests.support.http_server import StrictServer, serving
+from tests.support.http_server import StrictServer
+from tests.support.serving import serving
 
 
 @both_ways

@@ -16,8 +16,9 @@ from tests.cli.scene import both_ways, held_by, rows
 from tests.drivers.test_ntfy import NtfyServer
 from tests.drivers.test_slack import SlackServer
 from tests.support.daemon import run, start
-from tests.support.http_server import Fault, serving
+from tests.support.http_server import Fault
 from tests.support.patience import until
+from tests.support.serving import serving
 from tests.support.system import linux_only
 from tests.support.terminal import Terminal
 

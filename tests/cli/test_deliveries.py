@@ -9,7 +9,8 @@ from typing import Any
 
 from tests.cli.scene import DAILY, both_ways, held_by, ntfy, rows
 from tests.support.daemon import run, write_agent
-from tests.support.http_server import Answer, StrictServer, serving
+from tests.support.http_server import Answer, StrictServer
+from tests.support.serving import serving
 
 REFUSED = Answer(status=400, body=b"no such thing")
 GONE = Answer(status=404)

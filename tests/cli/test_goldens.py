@@ -21,7 +21,8 @@ from tests.cli.busy import busy
 from tests.cli.golden import FOLDER, check_golden
 from tests.cli.scene import DAILY, PLUGIN, ntfy, on_terminal
 from tests.support.daemon import write_agent
-from tests.support.http_server import StrictServer, serving
+from tests.support.http_server import StrictServer
+from tests.support.serving import serving
 
 WIDTHS = (80, 40)
 SHOWN_HOME = "/home/ann/.config/dotagent"

@@ -17,8 +17,9 @@ from tests.cli.test_main import EVERY
 from tests.support import schemas
 from tests.support.daemon import daemon, run, start, write_agent
 from tests.support.home import Past
-from tests.support.http_server import StrictServer, serving
+from tests.support.http_server import StrictServer
 from tests.support.patience import until
+from tests.support.serving import serving
 
 PRINTS = {
     "-".join(names)

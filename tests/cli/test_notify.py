@@ -12,7 +12,8 @@ from dotagent.core.sample import MARK
 from tests.cli.scene import DAILY, both_ways, held_by, ntfy, rows
 from tests.drivers.test_ntfy import NtfyServer
 from tests.support.daemon import run, write_agent
-from tests.support.http_server import Answer, StrictServer, serving
+from tests.support.http_server import Answer, StrictServer
+from tests.support.serving import serving
 
 GONE = Answer(status=404)
 DOWN = Answer(status=503, headers=(("Retry-After", "3600"),))

@@ -12,7 +12,8 @@ import pytest
 
 from tests.cli.scene import DAILY, Gate, both_ways, copies, held_by, rows
 from tests.support.daemon import argv, environment, run, start, write_agent
-from tests.support.http_server import StrictServer, serving
+from tests.support.http_server import StrictServer
+from tests.support.serving import serving
 
 
 def is_gone(pid: int) -> bool:

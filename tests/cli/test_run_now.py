@@ -13,8 +13,9 @@ import pytest
 
 from tests.cli.scene import DAILY, Gate, both_ways, held_by, ntfy, rows
 from tests.support.daemon import daemon, run, start, write_agent
-from tests.support.http_server import Answer, StrictServer, serving
+from tests.support.http_server import Answer, StrictServer
 from tests.support.patience import until
+from tests.support.serving import serving
 
 
 @both_ways

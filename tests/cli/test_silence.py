@@ -8,7 +8,8 @@ from typing import Any
 
 from tests.cli.scene import DAILY, both_ways, held_by, ntfy
 from tests.support.daemon import run, write_agent
-from tests.support.http_server import StrictServer, serving
+from tests.support.http_server import StrictServer
+from tests.support.serving import serving
 
 
 def silenced(home: Path, *arguments: str) -> list[dict[str, Any]]:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from tests.cli.scene import Gate, ntfy, rows
 from tests.support.daemon import daemon, run, start, write_agent
-from tests.support.http_server import StrictServer, serving
+from tests.support.http_server import StrictServer
+from tests.support.serving import serving
 
 AT_ONCE = """
 [[schedules]]

@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.drivers.test_ntfy import NtfyServer
-from tests.support.http_server import Answer, serving
+from tests.support.http_server import Answer
 from tests.support.patience import until
+from tests.support.serving import serving
 
 SCRIPT = """#!/bin/bash
 # Two runs at once would both hold the lock; a killed one gives it back.

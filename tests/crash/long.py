@@ -22,8 +22,9 @@ from tests.crash import zoo
 from tests.crash.chance import End, draw
 from tests.crash.lab import Nursery, Trial
 from tests.drivers.test_ntfy import NtfyServer
-from tests.support.http_server import Answer, Fault, Received, Script, serving
+from tests.support.http_server import Answer, Fault, Received, Script
 from tests.support.patience import until
+from tests.support.serving import serving
 
 PATIENCE_S = 50
 BUSY = (Answer(status=503), Answer(status=429, headers=(("Retry-After", "1"),)))

@@ -10,53 +10,32 @@ from pathlib import Path
 from tests.drivers.test_ntfy import NtfyServer
 from tests.e2e.home import Home
 from tests.e2e.places import fill
-from tests.support.http_server import serving
+from tests.e2e.sick_disk import goes_on, late, to_tell, told
 from tests.support.patience import until
-
-AGENT = """
-[[schedules]]
-id = "s"
-every = "1s"
-run_at_start = true
-max_attempts = 1
-
-[[notifiers]]
-driver = "ntfy"
-topic = "alerts"
-base_url = "{url}"
-token = "{secret}"
-"""
-WAITS = 'touch "$AGENT_HOME/here"; until test -e "$AGENT_HOME/go"; do sleep 0.05; done; exit 1'
+from tests.support.serving import serving
 
 
 def play(disk: Path) -> dict[str, object]:
     """An agent is running as the disk fills up; it fails, and later there is room again."""
     home = Home(disk / "home")
-    film, reserve = disk / "film", home.path / "state" / "reserve"
+    film, reserve, go = disk / "film", home.path / "state" / "reserve", disk / "go"
+    kept: list[bool] = []
     with serving(NtfyServer()) as server:
-        manifest = AGENT.format(url=server.url, secret=server.secret)
-        folder = home.agent("late", manifest, WAITS).parent
+        runs = late(home, server, go)
         with home.daemon():
-            until((folder / "here").exists, what="the agent to run")
-            kept = reserve.exists()
+            until(runs.exists, what="the agent to run")
+            kept.append(reserve.exists())
             fill(film)
-            (folder / "go").symlink_to("/")
+            go.symlink_to("/")
             until(lambda: home.count("given_up"), what="the run in flight to be settled")
-            given_up = not reserve.exists()
+            kept.append(reserve.exists())
             film.unlink()
-            before = home.count("given_up")
-            until(lambda: home.count("given_up") > before + 1, what="two more runs")
-            kept_again = reserve.exists()
-            (home.path / "agents").rename(home.path / "agents-no-more")
-            until(home.settled, what="the last message")
-        lines = [request.body.decode().splitlines()[0] for request in server.accepted]
-    inbox = json.loads(home.run("inbox", "--json", "--limit", "1000").stdout)["events"]
+            goes_on(home, lambda: kept.append(reserve.exists()))
+        lines = told(server)
     return {
         "kept": kept,
-        "given_up": given_up,
-        "kept_again": kept_again,
         "told": lines,
-        "events": [event["line"] for event in inbox if event["agent"]],
+        "events": to_tell(home),
         "verified": home.run("audit", "verify").returncode,
         "states": sorted(set(home.values("SELECT state FROM deliveries"))),
     }

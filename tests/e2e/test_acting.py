@@ -11,7 +11,8 @@ import pytest
 
 from tests.drivers.test_slack import SlackServer
 from tests.e2e.home import Home
-from tests.support.http_server import Answer, serving
+from tests.support.http_server import Answer
+from tests.support.serving import serving
 
 NEVER = '[[schedules]]\nid = "s"\ndaily = "04:00"\n'
 AT_ONCE = '[[schedules]]\nid = "s"\nevery = "1s"\nrun_at_start = true\n'

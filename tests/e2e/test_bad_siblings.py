@@ -14,8 +14,8 @@ import pytest
 
 from tests.drivers.test_slack import SlackServer
 from tests.e2e.home import Home
-from tests.support.http_server import serving
 from tests.support.patience import until
+from tests.support.serving import serving
 
 GOOD = """
 [[schedules]]

@@ -23,8 +23,9 @@ from dotagent.plugins.find import PREFIX
 from tests.e2e.home import Home
 from tests.plugins.scripts import bash
 from tests.support import daemon as program
-from tests.support.http_server import Answer, Fault, StrictServer, serving
+from tests.support.http_server import Answer, Fault, StrictServer
 from tests.support.patience import until
+from tests.support.serving import serving
 
 PLACES = (
     "store",

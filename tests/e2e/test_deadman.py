@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.support.daemon import daemon, run
-from tests.support.http_server import Answer, StrictServer, serving
+from tests.support.http_server import Answer, StrictServer
 from tests.support.patience import until
+from tests.support.serving import serving
 
 
 def test_heard_and_not_heard(tmp_path: Path) -> None:

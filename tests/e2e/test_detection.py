@@ -8,8 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.e2e.home import Home
-from tests.support.http_server import StrictServer, serving
+from tests.support.http_server import StrictServer
 from tests.support.patience import until
+from tests.support.serving import serving
 
 QUIET = '[[schedules]]\nid = "s"\ncron = "0 0 1 1 *"\n'
 KINDS = (

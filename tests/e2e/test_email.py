@@ -7,8 +7,9 @@ from pathlib import Path
 from tests.e2e.home import Home
 from tests.support import certificate
 from tests.support.daemon import daemon
-from tests.support.mail_server import MailServer, serving_mail
+from tests.support.mail_server import MailServer
 from tests.support.patience import until
+from tests.support.serving import serving
 
 ANA, BOB = "ana@example.org", "bob@example.org"
 SECRET = "s3cr3t-0123456789abcdef"
@@ -49,7 +50,7 @@ def test_who_has_it_does_not_get_it_again(tmp_path: Path) -> None:
     server = MailServer(cert, secret=SECRET)
     server.says[BOB].append("450 4.2.1 greylisted")
     home = Home(tmp_path / "home")
-    with serving_mail(server):
+    with serving(server):
         text = MANIFEST.format(port=server.port, ca_file=cert, ana=ANA, bob=BOB)
         home.agent("disk", text, "echo full >&2; exit 3")
         home.secrets(SMTP_PASSWORD=SECRET)

@@ -9,8 +9,9 @@ from time import monotonic
 from tests.drivers.test_ntfy import NtfyServer
 from tests.drivers.test_slack import SlackServer
 from tests.e2e.home import Home, Row
-from tests.support.http_server import Fault, serving
+from tests.support.http_server import Fault
 from tests.support.patience import until
+from tests.support.serving import serving
 
 EVERY_SECOND = '[[schedules]]\nid = "s"\nevery = "1s"\nrun_at_start = true\n'
 ONCE = '[[schedules]]\nid = "s"\nevery = "1h"\nrun_at_start = true\n'

@@ -15,8 +15,9 @@ from tests.e2e.home import Home
 from tests.plugins.scripts import bash
 from tests.support.daemon import daemon
 from tests.support.house import ROOT
-from tests.support.http_server import StrictServer, serving
+from tests.support.http_server import StrictServer
 from tests.support.patience import until
+from tests.support.serving import serving
 from tests.support.system import require
 
 EXAMPLES = ROOT / "examples" / "plugins"

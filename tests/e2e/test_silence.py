@@ -7,8 +7,9 @@ from pathlib import Path
 
 from tests.cli.scene import DAILY, ntfy, rows
 from tests.support.daemon import daemon, run, write_agent
-from tests.support.http_server import StrictServer, serving
+from tests.support.http_server import StrictServer
 from tests.support.patience import until
+from tests.support.serving import serving
 
 
 def test_it_ends_by_itself(tmp_path: Path) -> None:

@@ -20,8 +20,9 @@ import pytest
 from tests.drivers.test_ntfy import NtfyServer
 from tests.drivers.test_slack import SlackServer
 from tests.e2e.home import Home
-from tests.support.http_server import Received, serving
+from tests.support.http_server import Received
 from tests.support.patience import until
+from tests.support.serving import serving
 
 ZONE = ZoneInfo("America/Sao_Paulo")
 KINDS = ["attempt_failed", "attempt_failed", "given_up", "success", "recovered"]

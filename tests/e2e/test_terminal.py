@@ -17,8 +17,9 @@ from tests.e2e.home import Home
 from tests.e2e.test_canary import commands
 from tests.plugins.scripts import bash
 from tests.support import daemon as program
-from tests.support.http_server import Answer, StrictServer, serving
+from tests.support.http_server import Answer, StrictServer
 from tests.support.patience import until
+from tests.support.serving import serving
 
 SHOWN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 """Control characters, but for the tab and the end of a line: the terminal's own carriage return is

@@ -13,12 +13,11 @@ import ssl
 import struct
 import threading
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from http import HTTPStatus
-from typing import Self, TypeVar
+from typing import Self
 
 from dotagent.ports import Request
 
@@ -242,32 +241,3 @@ def _drip(writer: asyncio.StreamWriter) -> None:
     if not writer.transport.is_closing():
         writer.write(b".")
         asyncio.get_running_loop().call_later(_DRIP_S, _drip, writer)
-
-
-# ------------------------------------------------------------------------- without an event loop
-
-Any_Server = TypeVar("Any_Server", bound=StrictServer)
-
-
-@contextmanager
-def serving(server: Any_Server) -> Iterator[Any_Server]:
-    """Run ``server`` in a thread of its own: for tests that drive a real daemon."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="strict-server")
-    thread.start()
-    try:
-        asyncio.run_coroutine_threadsafe(server.start(), loop).result(10)
-        yield server
-    finally:
-        asyncio.run_coroutine_threadsafe(_finish(server), loop).result(10)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
-        loop.close()
-
-
-async def _finish(server: StrictServer) -> None:
-    await server.stop()
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)

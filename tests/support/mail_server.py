@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 from collections import defaultdict, deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email import policy
 from email.message import EmailMessage
@@ -151,27 +148,3 @@ def judge(mail: Mail) -> str | None:
     if any(b"=?" in line and len(line) > 76 for line in head.split(b"\r\n")):
         return "an encoded line that is too long"
     return None if mail.text.strip() else "no text"
-
-
-@contextmanager
-def serving_mail(server: MailServer) -> Iterator[MailServer]:
-    """Run ``server`` in a thread of its own: for tests that drive a real daemon."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="mail-server")
-    thread.start()
-    try:
-        asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result(10)
-        yield server
-    finally:
-        asyncio.run_coroutine_threadsafe(_finish(server), loop).result(10)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
-        loop.close()
-
-
-async def _finish(server: MailServer) -> None:
-    await server.__aexit__()
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)

@@ -6,7 +6,8 @@ import http.client
 
 import pytest
 
-from tests.support.http_server import Answer, StrictServer, serving
+from tests.support.http_server import Answer, StrictServer
+from tests.support.serving import serving
 
 
 def post(server: StrictServer, body: bytes) -> tuple[int, bytes]:
