@@ -350,3 +350,18 @@ def test_tail_cannot_steer_the_terminal(home: Path) -> None:
 
     assert "no audit entry" in shown
     assert "\x1b" not in shown
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+@pytest.mark.parametrize("words", [("audit", "verify"), ("audit", "tail"), ("tick",)])
+def test_something_else_in_its_place_is_said(
+    home: Path, make: Callable[[Path], None], words: tuple[str, ...]
+) -> None:
+    """A pipe or a folder where the record was: an error that names it, no traceback and no wait."""
+    audit(home).unlink()
+    make(audit(home))
+    said = run(home, *words)
+
+    assert 3 == said.returncode
+    assert said.stderr.startswith(f"dotagent: the audit log {audit(home)} cannot be ")
+    assert "Traceback" not in said.stderr

@@ -9,7 +9,7 @@ import pytest
 
 from dotagent.plugins.conformance import Conformance, Finding
 from dotagent.supervisor.speak import speak
-from tests.plugins.scripts import python
+from tests.plugins.scripts import python, write
 
 ENV = {"PATH": "/usr/bin:/bin"}
 BODY = """
@@ -74,3 +74,25 @@ async def test_a_configuration_that_was_given_must_work(tmp_path: Path) -> None:
 
     assert "no a" in found["validate answers about a configuration"]
     assert "no a" in found["invoke as sink answers"]
+
+
+async def test_what_cannot_be_started_is_said_once(tmp_path: Path) -> None:
+    """Nothing else of it can be known."""
+    path = write(tmp_path, "demo", "#!/no/such/interpreter\n")
+    found = [each async for each in Conformance(speak, str(path), ENV, None, 20_000).run()]
+
+    assert [None, True] == [each.why and each.grave for each in found]
+    assert "/no/such/interpreter" in (found[-1].why or "")
+
+
+async def test_what_others_may_write_is_doubtful(tmp_path: Path) -> None:
+    """It keeps to the protocol, but would be passed over where it lies."""
+    path = Path(python(tmp_path, BODY.replace("UNKNOWN", "1").replace("READS", "True")))
+    path.write_text(path.read_text().replace("ANSWER", '{"ok": bool(said)}'))
+    path.chmod(0o777)
+    found = [each async for each in Conformance(speak, str(path), ENV, None, 20_000).run()]
+
+    assert [f"may be written by others (chmod go-w {path})"] == [
+        each.why for each in found if each.why
+    ]
+    assert not any(each.grave for each in found if each.why)

@@ -145,3 +145,12 @@ def test_only_old_temporary_files_are_swept(tmp_path: Path) -> None:
     assert 1 == files.sweep(str(tmp_path), before_at=2_000_000)
     assert sorted([fresh, folder, other]) == sorted(tmp_path.iterdir())
     assert 0 == files.sweep(str(tmp_path / "none"), before_at=2_000_000)
+
+
+def test_a_pipe_holds_nobody_up(tmp_path: Path) -> None:
+    """Opening one would wait for a writer who never comes."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="it is not a regular file"):
+        files.read_if_there(str(tmp_path / "pipe"))
+    with pytest.raises(IsADirectoryError):
+        files.read_if_there(str(tmp_path))

@@ -216,7 +216,7 @@ def invoke(name: str, payload: str, seconds: int | None, as_json: bool) -> int:
             redactor=redactor,
         )
     )
-    if answer.stderr:
+    if answer.stderr and answer.invoked:
         click.echo(plain(answer.stderr), err=True)
     if as_json:
         return show_json(_answer(answer, redactor)) or int(not answer.ok)
@@ -292,7 +292,9 @@ def check(path: str, config: str | None, seconds: int, as_json: bool) -> int:
     Example:
       dotagent plugin check ./dotagent-plugin-mine
     """
-    if not os.path.isfile(path) or not os.access(path, os.X_OK):
+    if not os.path.isfile(path):
+        raise NotFound(f"{path} is no file", "Give the path of the plugin's program.")
+    if not os.access(path, os.X_OK):
         raise NotFound(f"{path} is no program that can be run", "chmod +x makes it one")
     try:
         given = None if config is None else json.loads(config)

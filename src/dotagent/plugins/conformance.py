@@ -15,7 +15,7 @@ from dotagent.core.secret import Redactor
 from dotagent.plugins import client
 from dotagent.plugins.client import Answer, End, PluginKind
 from dotagent.plugins.examine import Info, info, unfit
-from dotagent.plugins.find import PREFIX
+from dotagent.plugins.find import PREFIX, usable
 from dotagent.ports import Speak, Spoken
 
 BIG = 1_000_000
@@ -59,6 +59,12 @@ class Conformance:
 
     async def run(self) -> AsyncIterator[Finding]:
         """One finding after the other, as they come."""
+        why = usable(self._path)
+        yield Finding(what="dotagent may run it where it lies", why=why, grave=False)
+        answer, _ = await self._say("info", b"")
+        yield Finding(what="it can be started", why=None if answer.invoked else answer.error)
+        if not answer.invoked:
+            return  # all the rest would only repeat that
         said = await info(self._speak, self._path, self._env, self._redactor, self._deadline_ms)
         yield Finding(
             what="info answers with its name", why=said if isinstance(said, str) else None

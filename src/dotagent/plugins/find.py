@@ -110,6 +110,14 @@ def find(short: str, dirs: Iterable[str], *, uid: int | None = None) -> Found | 
     return Missing(short=short, looked_in=tuple(looked_in), refused=tuple(refused))
 
 
+def usable(path: str) -> str | None:
+    """Why the file ``path`` would be passed over in its folder; None if it would be run."""
+    try:
+        return _refusal(path, os.geteuid())
+    except OSError as error:
+        return f"cannot be looked at: {error.strerror}"
+
+
 def identity(found: Found | Missing) -> str:
     """The program as a file, so that another one is told from it; empty where there is none."""
     if isinstance(found, Missing):

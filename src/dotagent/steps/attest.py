@@ -218,8 +218,11 @@ def _recorded(reader: Reader, seq: int) -> Iterator[bytes]:
 
 
 def _named_first(path: str) -> str | None:
-    """What the record's first line names as the one before it."""
-    return auditfile.named_by(next(segments.lines(path), None))
+    """What the record's first line names as the one before it. Raises ``HomeError``."""
+    try:
+        return auditfile.named_by(next(segments.lines(path), None))
+    except OSError as error:
+        raise auditfile.unreadable(path, error) from error
 
 
 def _lines_before(path: str, anchor: str) -> int | None:

@@ -64,7 +64,7 @@ def check(
         tail, whole = _tail(path)
         before = _before(path, seq_of)
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     *lines, torn = tail.split(b"\n")
     if not whole:
         del lines[:1]
@@ -101,14 +101,14 @@ class AuditFile:
         try:
             self._fd = os.open(path, flags, files.FILE_MODE)
         except OSError as error:
-            raise _unreadable(path, error) from error
+            raise unreadable(path, error) from error
         try:
             self._size = self._made_ready(standing.torn_bytes)
             # What somebody left without an end must not swallow the beginning of our line.
             ended = self._size == 0 or os.pread(self._fd, 1, self._size - 1) == b"\n"
         except OSError as error:
             self.close()
-            raise _unreadable(path, error) from error
+            raise unreadable(path, error) from error
         self._lead = b"" if ended else b"\n"
 
     def append(self, lines: Sequence[bytes]) -> Trouble | None:
@@ -180,7 +180,7 @@ def verify_file(
     try:
         return chain.verify(segments.lines(path), first=first, last=last, blank_lines=blank_lines)
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
 
 
 def sealed_seq(path: str, seq_of: SeqOf) -> int:
@@ -188,7 +188,7 @@ def sealed_seq(path: str, seq_of: SeqOf) -> int:
     try:
         end = segments.end(segments.found(path))
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     return 0 if end is None else seq_of(end) or 0
 
 
@@ -237,7 +237,7 @@ def _before(path: str, seq_of: SeqOf) -> _Before:
 def _tail(path: str) -> tuple[bytes, bool]:
     """The end of the file, and whether that is all of it; of no file, nothing."""
     try:
-        with open(path, "rb") as file:
+        with files.open_regular(path) as file:
             start = max(os.fstat(file.fileno()).st_size - TAIL_BYTES, 0)
             file.seek(start)
             return file.read(), start == 0
@@ -265,8 +265,9 @@ def _torn(path: str, torn: bytes, rows: Iterable[tuple[int, bytes]]) -> tuple[in
     return 0, f"{path} ends with {len(torn)} bytes that do not begin the entry that comes next"
 
 
-def _unreadable(path: str, error: OSError) -> HomeError:
+def unreadable(path: str, error: OSError) -> HomeError:
+    """What to say of a record that cannot be opened, for something else may be in its place."""
     hint = None
-    if error.errno in (errno.ELOOP, errno.EISDIR):
+    if error.errno in (errno.ELOOP, errno.EISDIR, errno.EINVAL):
         hint = f"mv {path} {path}.aside"
     return HomeError(f"the audit log {path} cannot be opened: {error.strerror}", hint)

@@ -12,6 +12,7 @@ import stat
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from typing import BinaryIO
 
 TEMPORARY = ".tmp-"
 FILE_MODE = 0o600
@@ -135,23 +136,26 @@ def read_if_there(path: str, limit: int = -1) -> bytes | None:
     """The bytes of ``path``, the first ``limit`` of them if that is not negative; None if there is
     no such file. Raises OSError for anything else."""
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             return file.read(limit)
     except FileNotFoundError:
         return None
 
 
-def read_regular(path: str, limit: int) -> bytes | None:
-    """The first ``limit`` bytes of the file ``path``, which must be a file and no pipe that nobody
-    may ever write to; None if there is none. Raises OSError for anything else."""
+def open_regular(path: str) -> BinaryIO:
+    """``path``, open for reading, which must be a file: somebody may have put a pipe in its place
+    that nobody ever writes to. Raises OSError."""
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    with open(fd, "rb") as file:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
+        mode = os.fstat(fd).st_mode
+        if stat.S_ISDIR(mode):
+            raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+        if not stat.S_ISREG(mode):
             raise OSError(errno.EINVAL, "it is not a regular file", path)
-        return file.read(limit)
+        return open(fd, "rb")
+    except BaseException:
+        os.close(fd)
+        raise
 
 
 def remove_if_there(path: str) -> bool:

@@ -91,7 +91,7 @@ class Files:
     def _read(self, path: str, parse: Callable[[bytes], T]) -> T | None:
         try:
             # Not to wait for a writer, should somebody have put a named pipe there.
-            data = files.read_regular(path, MAX_BYTES + 1)
+            data = files.read_if_there(path, MAX_BYTES + 1)
         except OSError as error:
             self.bad.append(f"{path} cannot be read: {error.strerror}")
             return None
@@ -115,7 +115,7 @@ def running(paths: Paths, proc: str = PROC) -> int | None:
     """The process of a daemon of 0.1.x that runs this home now: it does not know our lock. Its
     number alone proves nothing: a crash leaves it behind, and numbers are given again."""
     try:
-        text = files.read_regular(paths.legacy_pid, 32) or b""
+        text = files.read_if_there(paths.legacy_pid, 32) or b""
     except OSError:
         return None
     pid = int(text) if text.strip().isdigit() else 0

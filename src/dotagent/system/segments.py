@@ -88,7 +88,7 @@ def end(segments: Sequence[Segment]) -> str | None:
     """The hash of the last sealed line; None without segments. Reads the end alone. OSError."""
     if not segments:
         return None
-    with open(segments[-1].path, "rb") as file:
+    with files.open_regular(segments[-1].path) as file:
         file.seek(max(os.fstat(file.fileno()).st_size - MAX_LINE, 0))
         data = file.read(MAX_LINE)
     return chain.digest(data.removesuffix(b"\n").rpartition(b"\n")[2])
@@ -113,7 +113,7 @@ def seal(path: str) -> Segment:
     OSError, and then nothing has changed."""
     segments = found(path)
     first = segments[-1].last + 1 if segments else 1
-    with open(path, "rb") as file:
+    with files.open_regular(path) as file:
         count = sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(MAX_LINE), b""))
     target = _named(path, first, first + count - 1)
     if count == 0 or os.path.lexists(target):
@@ -136,7 +136,7 @@ def last_lines(path: str, count: int) -> Sequence[bytes]:
 def _tail(path: str, count: int) -> list[bytes]:
     data = b""
     try:
-        with open(path, "rb") as file:
+        with files.open_regular(path) as file:
             at = os.fstat(file.fileno()).st_size
             while at > 0 and data.count(b"\n") <= count:
                 step = min(at, MAX_LINE)
@@ -153,21 +153,17 @@ def _open(path: str, stack: ExitStack) -> Iterable[BinaryIO]:
     for _ in range(TRIES):
         mine = stack.enter_context(ExitStack())
         try:
-            current: list[BinaryIO] = [mine.enter_context(_opened(path))]
+            current: list[BinaryIO] = [mine.enter_context(files.open_regular(path))]
         except FileNotFoundError:
             current = []
         segments = found(path)
-        sealed = [mine.enter_context(_opened(segment.path)) for segment in segments]
+        sealed = [mine.enter_context(files.open_regular(segment.path)) for segment in segments]
         ids = {(status.st_dev, status.st_ino) for status in _status(sealed)}
         twice = any((status.st_dev, status.st_ino) in ids for status in _status(current))
         if not twice and (current or not os.path.lexists(path)):
             return [*sealed, *current]
         mine.close()
     raise OSError(f"the segments of {path} change all the time")
-
-
-def _opened(path: str) -> BinaryIO:
-    return open(path, "rb")
 
 
 def _status(opened: Iterable[BinaryIO]) -> Iterator[os.stat_result]:
