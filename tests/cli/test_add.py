@@ -84,3 +84,20 @@ def test_nothing_is_overwritten(home: Path) -> None:
     assert 1 == again.returncode
     assert "already an agent called a" in again.stderr
     assert before == (home / "agents/a/agent.toml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("when", "waits"),
+    [
+        (("--every", "5m"), '["30s", "1m15s"]'),
+        (("--cron", "*/10 * * * *"), '["1m", "2m30s"]'),
+        (("--daily", "08:30"), '["5m", "15m"]'),
+    ],
+)
+def test_further_tries_come_before_the_next_run(
+    home: Path, when: tuple[str, str], waits: str
+) -> None:
+    """A try that would come after the next run is never made: a short period has short waits."""
+    run(home, "add", "often", *when, "--", "true")
+
+    assert f"retry_backoff = {waits}" in (home / "agents/often/agent.toml").read_text()

@@ -100,13 +100,15 @@ def test_what_does_not_arrive_is_taken_out_again(home: Path, server: NtfyServer)
     flags += ["--set", f"base_url={server.url}", "--set", "token=wrong-token"]
     before = files(home)
     done = run(home, *flags)
-    after = files(home)
+    after, status, health = files(home), run(home, "status"), run(home, "doctor")
     kept = run(home, *flags, "--keep")
 
     assert (1, before) == (done.returncode, after)
     assert "try 1: reject destination: ntfy answered 401" in " ".join(done.stdout.split())
     assert "A wrong token" in done.stdout
     assert done.stdout.endswith("Nothing was kept. Next: dotagent connect\n")
+    assert "parked" not in status.stdout
+    assert "accepts no messages" not in health.stdout
     assert 1 == kept.returncode
     assert "dotagent notify test --notifier ntfy" in kept.stdout
     assert before != files(home)

@@ -196,7 +196,7 @@ def test_limit_keeps_the_latest(home: Path) -> None:
     with serving(StrictServer()) as server:
         write_agent(home, "a", DAILY + ntfy(server.url) + ntfy(server.url, "tablet"))
         run(home, "run-now", "a")
-        shown = run(home, "deliveries", "list", "--limit", "1")
+        shown = run(home, "deliveries", "list", "-n", "1")
 
     assert "tablet (ntfy)" in shown.stdout
     assert "phone" not in shown.stdout

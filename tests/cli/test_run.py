@@ -86,7 +86,18 @@ def test_exit_status(home: Path, toml: str, script: str, status: int) -> None:
     """The agent's own code; what its manifest calls good is 0, what it calls "not now" is 75."""
     write_agent(home, "a", toml, script=script)
 
-    assert status == run(home, "run", "a").returncode
+    tried = run(home, "run", "a")
+
+    assert status == tried.returncode
+
+
+def test_a_failed_try_names_the_next_command(home: Path) -> None:
+    """To be pasted when it is mended, with the schedule that was asked for."""
+    write_agent(home, "my report", DAILY, script="exit 3")
+    plain, chosen = run(home, "run", "my report"), run(home, "run", "my report", "--schedule=daily")
+
+    assert plain.stderr.endswith("dotagent: next: mend it, then: dotagent run 'my report'\n")
+    assert chosen.stderr.endswith("dotagent run 'my report' --schedule daily\n")
 
 
 def test_timeout_is_124(home: Path) -> None:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import tzinfo
 
 import click
 
 from dotagent import app
 from dotagent.cli import acting
 from dotagent.cli.new_agent import TOLD, checked, quoted, refuse_known, show, write
+from dotagent.core.duration import text as span_text
 from dotagent.core.errors import HomeError, UsageError
+from dotagent.core.manifest import Manifest
+from dotagent.core.schedule import period_ms
 from dotagent.core.shell import word
+from dotagent.core.span import MINUTE_MS, SECOND_MS
+from dotagent.system.waiting import now
 from dotagent.system.zone import machine_zone
 
 MANIFEST = """\
@@ -33,10 +39,12 @@ working_dir = {folder}
 id = "{id}"
 {id} = {when}
 {zone}max_attempts = 3
-retry_backoff = ["5m", "15m"]
+retry_backoff = {backoff}
 
 """
 WHENS = ("every", "daily", "cron")
+BACKOFF_MS = (5 * MINUTE_MS, 15 * MINUTE_MS)
+"""Where the next run is far enough away."""
 
 
 @click.command("add")
@@ -72,24 +80,48 @@ def command(
             f"As in: dotagent add {word(name)} --every 15m -- {' '.join(map(word, cmd))}",
         )
     ((id, when),) = given.items()
-    text = (MANIFEST + TOLD).format(
-        shell_name=word(name),
-        name=quoted(name),
-        command=quoted(_found(cmd, env.get("PATH"))),
-        args=", ".join(quoted(each) for each in cmd[1:]),
-        folder=quoted(_here()),
-        id=id,
-        when=quoted(when),
-        zone="" if timezone is None else f"timezone = {quoted(timezone)}\n",
-    )
-    said = {f"schedules[0].{each}": f"--{each}" for each in (*WHENS, "timezone")}
-    manifest = checked(text, {"agent.name": "NAME", **said})
+    fields = {
+        "shell_name": word(name),
+        "name": quoted(name),
+        "command": quoted(_found(cmd, env.get("PATH"))),
+        "args": ", ".join(quoted(each) for each in cmd[1:]),
+        "folder": quoted(_here()),
+        "id": id,
+        "when": quoted(when),
+        "zone": "" if timezone is None else f"timezone = {quoted(timezone)}\n",
+    }
+    zone = machine_zone(env)
+    text, manifest = _written(fields, zone)
     paths = app.paths_of(env)
     folder = os.path.join(paths.agents, name)
     refuse_known(name, paths, env)
     write(folder, text)
-    show(folder, manifest, machine_zone(env), script=False)
+    show(folder, manifest, zone, script=False)
     return 0
+
+
+def _written(fields: Mapping[str, str], zone: tzinfo) -> tuple[str, Manifest]:
+    """The manifest, with waits between the tries that suit how often it runs."""
+    said = {f"schedules[0].{each}": f"--{each}" for each in (*WHENS, "timezone")}
+    text = (MANIFEST + TOLD).format(**fields, backoff=_list(BACKOFF_MS))
+    manifest = checked(text, {"agent.name": "NAME", **said})
+    return (MANIFEST + TOLD).format(**fields, backoff=_list(_backoff(manifest, zone))), manifest
+
+
+def _backoff(manifest: Manifest, zone: tzinfo) -> list[int]:
+    """Both further tries come well before the next run: one that comes after it is never made."""
+    (schedule,), at = manifest.schedules, now()
+    name = f"{manifest.agent.name}/{schedule.id}"
+    period = period_ms(schedule.when, at, anchor_at=at, name=name, zone=zone)
+    if not period:
+        return list(BACKOFF_MS)
+    shares = (period // 10, period // 4)
+    fitting = (min(most, share) for most, share in zip(BACKOFF_MS, shares, strict=True))
+    return [max(each - each % SECOND_MS, SECOND_MS) for each in fitting]
+
+
+def _list(waits: Sequence[int]) -> str:
+    return f"[{', '.join(quoted(span_text(each)) for each in waits)}]"
 
 
 def _found(cmd: Sequence[str], path: str | None) -> str:

@@ -14,9 +14,10 @@ from typing import Any
 import click
 
 from dotagent.cli import channel, channel_files
-from dotagent.cli.acting import environment
+from dotagent.cli.acting import act, environment
 from dotagent.cli.channel import Question
 from dotagent.cli.channel_files import Ground, Written
+from dotagent.cli.deliveries import note
 from dotagent.cli.layout import Page, page_for, plain
 from dotagent.cli.tried import Tried, paths_of, send_test, to_check
 from dotagent.core.errors import UsageError
@@ -196,7 +197,10 @@ def _try(
             talk.say(f"{plain(each.path)} has it now.")
         return tried
     _evidence(talk, ground.paths, driver, tried)
-    _leave(talk, id, done, keep=keep)
+    if not _kept(talk, id, done, keep=keep):
+        # Else what nobody keeps would stand in status as a channel in trouble.
+        act(ground.paths, env, "reload", {}, role="reload", say=note)
+        talk.say("Nothing was kept. Next: dotagent connect")
     return None
 
 
@@ -217,13 +221,13 @@ def _evidence(talk: Talk, paths: Paths, driver: Driver, tried: Tried) -> None:
         talk.say(text)
 
 
-def _leave(talk: Talk, id: str, done: list[Written], *, keep: bool) -> None:
+def _kept(talk: Talk, id: str, done: list[Written], *, keep: bool) -> bool:
     click.echo()
     if keep or (talk.asks and click.confirm("Keep it all the same?", default=False)):
         talk.say(f"It is kept. Mend it, then: dotagent notify test --notifier {word(id)}")
-        return
+        return True
     channel_files.take_back(done)
-    talk.say("Nothing was kept. Next: dotagent connect")
+    return False
 
 
 def _following(paths: Paths, tried: Tried) -> str:

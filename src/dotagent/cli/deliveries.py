@@ -62,7 +62,15 @@ def command() -> None:
 @click.option("--waiting", is_flag=True, help="Those that are still on their way.")
 @click.option("--held", is_flag=True, help="Those that wait for the end of quiet hours.")
 @click.option("--suppressed", is_flag=True, help="Those that were not sent on purpose, and why.")
-@click.option("--limit", type=click.IntRange(1), default=LIMIT, show_default=True, metavar="N")
+@click.option(
+    "-n",
+    "--limit",
+    type=click.IntRange(1),
+    default=LIMIT,
+    show_default=True,
+    metavar="N",
+    help="How many.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def list_(
     dead: bool, waiting: bool, held: bool, suppressed: bool, limit: int, as_json: bool
@@ -96,9 +104,12 @@ def list_(
             "There are no such messages." if states or held else "There are no messages yet."
         )
     elif in_all > len(found):
-        click.echo(f"{in_all - len(found)} older not shown; --limit N shows more.")
+        click.echo(f"{in_all - len(found)} older not shown; -n N shows more.")
     if lost and not (waiting and not dead):
         click.echo(f"{_counted(lost)} could not be delivered: dotagent deliveries retry --dead")
+    if found:
+        told = next((each for each in reversed(found) if each.state not in FINE), found[-1])
+        click.echo(f"\nNext: dotagent deliveries show {told.id}")
     return 0
 
 

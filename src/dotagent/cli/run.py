@@ -15,6 +15,7 @@ from dotagent.cli.live import Live
 from dotagent.cli.names import AGENT, SCHEDULE
 from dotagent.cli.screen import Screen
 from dotagent.core.model import AttemptKind
+from dotagent.core.shell import word
 from dotagent.system.signals import Signals
 
 
@@ -65,7 +66,10 @@ def command(name: str, schedule: str | None, dry_run: bool, shell_env: bool) -> 
         advice = live.advice(paths, env, attempt, by_us=done.by is None)
         if advice is not None:
             screen.note(advice)
-        elif live.status(attempt) == 0 and "path" not in found.args:
+        elif live.status(attempt) != 0:
+            again = "" if schedule is None else f" --schedule {word(schedule)}"
+            screen.note(f"next: mend it, then: dotagent run {word(name)}{again}")
+        elif "path" not in found.args:
             screen.note(f"next: {live.following(paths, name)}")
         return live.status(attempt)
     finally:

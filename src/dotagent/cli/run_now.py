@@ -142,7 +142,7 @@ class Report:
         for delivery in deliveries:
             self._tell(delivery)
         if not deliveries:
-            self.screen.say("  nobody asked to be told; see: dotagent inbox")
+            self.screen.say("  nobody asked to be told of this; see: dotagent inbox")
         advice = live.advice(self._paths, self._env, attempt, by_us=done.by is None)
         if advice is not None:
             self.screen.note(advice)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from dotagent.store import holders, look, migrations
 from dotagent.store.faults import classify
-from dotagent.store.reading import Reader, quote, record, refuse_newer
+from dotagent.store.reading import IN_USE, Reader, quote, record, refuse_newer
 
 LATE_MS = 60_000
 """So long after its time a run that nobody has planned is overdue."""
@@ -131,7 +131,8 @@ def known(reader: Reader, now: int) -> Known:
 def _channels(reader: Reader) -> tuple[Channel, ...]:
     rows = reader.execute(
         "SELECT name, driver, parked_at, coalesce(parked_why, '') AS why, dead, episode_at"
-        " FROM destinations WHERE parked_at IS NOT NULL OR dead > 0 ORDER BY name, driver"
+        " FROM destinations WHERE (parked_at IS NOT NULL OR dead > 0)"
+        f" AND {IN_USE} ORDER BY name, driver"
     )
     return tuple(
         Channel(

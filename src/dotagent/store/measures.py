@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dotagent.store.reading import Reader
+from dotagent.store.reading import IN_USE, Reader
 
 MOST = 2_000
 """Schedules that are shown one by one. A home with more is counted as a whole."""
@@ -47,7 +47,7 @@ _COUNTS = {
     "running": "SELECT count(*) FROM attempts WHERE ended_at IS NULL",
     "windows": "SELECT count(*) FROM windows WHERE state = 'waiting'",
     "outages": "SELECT count(*) FROM outages WHERE closed_at IS NULL",
-    "parked": "SELECT count(*) FROM destinations WHERE parked_at IS NOT NULL",
+    "parked": f"SELECT count(*) FROM destinations WHERE parked_at IS NOT NULL AND {IN_USE}",
     "manifests": "SELECT count(*) FROM manifests WHERE fatal",
     "troubles": "SELECT count(*) FROM facts WHERE value != ''"
     " AND name IN ('config_problem', 'secrets_problem', 'audit_broken', 'deadman_problem')",

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any, Self
 
+IN_USE = "EXISTS (SELECT 1 FROM routing r WHERE r.fingerprint = destinations.fingerprint)"
+"""A destination to which some notifier points still: what nobody uses is in no trouble."""
+
 Reader = sqlite3.Connection
 """A connection that only reads."""
 
