@@ -86,10 +86,12 @@ warning.
         "[[notifiers]] ca_file": "certificates to trust for this channel",
         "[[notifiers]] rate_limit_minutes": "nothing less grave for so long after a message",
         "[[notifiers]] quiet_hours": "`{ from, to, events }`: held until they end; without"
-        " `events` all but what is grave",
-        "[[notifiers]] remind": "speak again while it fails; the last one repeats",
+        " `events` all but what is critical ([examples](../how-to/be-told.md))",
+        "[[notifiers]] remind": "speak again while it fails; the last one repeats"
+        " ([example](../how-to/be-told.md))",
         "[[notifiers]] collapse": "several events of one attempt go as one message",
-        "[[notifiers]] template": "a Jinja text over the event's fields",
+        "[[notifiers]] template": "a Jinja text over the event's"
+        " [fields](#the-fields-of-a-template) ([example](../how-to/be-told.md))",
         "[expect] output": "something was printed",
         "[expect] output_match": "a regular expression that the output's tail has",
         "[expect] output_not_match": "one that it has not",

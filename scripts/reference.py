@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 import click
 
 from dotagent.cli import main
-from dotagent.core import config, manifest_hook, manifest_notifier, manifest_schedule
+from dotagent.core import config, manifest_hook, manifest_notifier, manifest_schedule, template
 from dotagent.core import manifest_sections as sections
 from dotagent.core.duration import text as span
 from dotagent.core.model import AGENT_EVENTS, SEVERITY, Kind
@@ -52,7 +52,7 @@ CONFIG_TABLES: Mapping[str, type] = {
 def pages() -> dict[str, str]:
     """Each page's text by its name."""
     return {
-        "reference/manifest.md": HEAD + _tables(MANIFEST_TABLES, MANIFEST),
+        "reference/manifest.md": HEAD + _tables(MANIFEST_TABLES, MANIFEST) + _fields(),
         "reference/config.md": HEAD + _tables(CONFIG_TABLES, CONFIG),
         "reference/cli.md": HEAD + _commands(),
         "reference/events.md": HEAD + _events(),
@@ -75,6 +75,12 @@ def _tables(tables: Mapping[str, type], meanings: Meanings) -> str:
     if unknown:
         raise SystemExit(f"scripts/meanings.py explains what is not there: {sorted(unknown)}")
     return "\n".join(parts)
+
+
+def _fields() -> str:
+    head = "## The fields of a template\n\nWhat an event has not is empty.\n\n"
+    rows = [f"| `{name}` | {said} |" for name, said in template.FIELDS.items()]
+    return head + "\n".join(["| Field | Is |", "|---|---|", *rows, ""])
 
 
 def _names(keys: type) -> list[str]:

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from dotagent.cli.layout import Page
-from dotagent.cli.status_text import MOST, View, brief, full
+from dotagent.cli.status_text import MOST, PAUSED, View, brief, full
 from dotagent.core.decide import Codes
+from dotagent.core.ending import Ending
 from dotagent.core.model import AttemptKind, Exited, RejectDestination, Retry, Unsupported
 from dotagent.core.moment import stamp
 from dotagent.core.when import Every
@@ -522,3 +523,15 @@ def test_a_pause_and_a_skip(past: Past) -> None:
     assert "Paused" in status(past)
     assert "paused until 11:00 by ann: holiday" in line_of(past, "a/hourly")
     assert "the 09:00 run is skipped, as asked for by ann: holiday" in line_of(past, "b/hourly")
+
+
+def test_a_pause_is_said_once(past: Past) -> None:
+    """Also when a run was skipped for it already: who and why stand there with the end."""
+    past.agent("a", {"hourly": HOURLY})
+    past.plan()
+    args = {"agent": "a", "until_at": past.now + 3 * HOUR_MS, "by": "ann", "reason": "holiday"}
+    past.write(lambda tx: pausing.pause(tx, past.actor, past.now, args))
+    past.plan("2026-03-29 09:01")
+
+    assert PAUSED == Ending.PAUSED
+    assert line_of(past, "a/hourly").startswith("paused until 11:00 by ann: holiday; ")

@@ -29,6 +29,8 @@ TICKING_MS = 7_200_000
 """So recent a tick means that cron runs them: no daemon is missing."""
 OVERDUE_MS = 60_000
 """So long after its time a run that nobody has planned counts as overdue."""
+PAUSED = "paused by"
+"""How the reason of a skipped run begins: ``Ending.PAUSED``, which loads too much for this file."""
 
 
 class View:
@@ -254,7 +256,8 @@ def _schedule(view: View, row: Row) -> str:
     if row["health"] == "off":
         return "disabled in its manifest"
     bits = []
-    if row["reason"]:
+    # That a person paused it is said below, with its end.
+    if row["reason"] and not (_is_paused(view, row) and row["reason"].startswith(PAUSED)):
         bits.append(plain(row["reason"]))
     if row["failing_since_at"] is not None:
         how = "failing" if row["failed_attempts"] or row["lost_runs"] else "overdue"
