@@ -228,7 +228,7 @@ def test_a_folder_that_vanished(past: Past) -> None:
     past.agent("a", {"daily": daily("08:30")})
     past.succeed("08:30")
     past.go("09:00")
-    past.adopt([], root_is_there=False)
+    past.adopt(root_is_there=False)
 
     assert "The only schedule is held; the daemon runs (pid 123)." == verdict(past)
     assert f"its folder {past.root} is gone or unreadable since 09:00; last ok 08:30" == line_of(
@@ -379,7 +379,7 @@ def test_files_that_are_not_right(past: Past) -> None:
     shadow = past.file(
         f"{past.root}/z/agent.toml", "a", "z", shadowed_by=f"{past.root}/a/agent.toml"
     )
-    past.adopt([], [*(file for file, _ in past.agents.values()), shadow])
+    past.adopt(shadow)
 
     def troubles(tx: Tx) -> None:
         remember(

@@ -445,7 +445,7 @@ def test_a_vanished_folder_holds_its_schedules(past: Past) -> None:
     past.agent("disk-alert", DAILY)
     past.succeed("08:30", "08:30:04")
     past.go("09:00")
-    past.adopt([], root_is_there=False)
+    past.adopt(root_is_there=False)
 
     assert (
         "disk-alert/daily is held since 09:00, because its folder /srv/agents is gone or"

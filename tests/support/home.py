@@ -1,52 +1,36 @@
 """A home with a past: filled by the store's own operations, at times of the test's choosing.
 
 A ``Past`` is the holder of its home: it adopts, plans, claims, settles and sends as the engine
-does, without files, processes or network. Its clock stands still until ``go``.
+does, without files, processes or network: ``tests.store.builder``, for tests that do not wait. Its
+clock stands still until ``go``.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
+from typing import Any
 
-from dotagent.core.decide import Codes, Judgement, judge
+from dotagent.core.decide import Codes
 from dotagent.core.manifest_notifier import QuietHours
-from dotagent.core.model import (
-    AttemptKind,
-    Ended,
-    Exit,
-    Exited,
-    Outcome,
-    Sent,
-    Tail,
-    TimedOut,
-)
+from dotagent.core.model import AttemptKind, Exit, Exited, Kind, Outcome, Sent, TimedOut
 from dotagent.core.slug import slug
-from dotagent.core.when import Calendar, Every, When, definition
+from dotagent.core.when import Calendar, When
 from dotagent.ports import Pace
-from dotagent.store import (
-    adopt,
-    attempts,
-    database,
-    holders,
-    outages,
-    outbox,
-    plan,
-    resend,
-    settle_attempt,
-    settle_send,
-)
+from dotagent.store import attempts, outages, resend
 from dotagent.store.actor import Actor
-from dotagent.store.adopt import AgentRows, FileRow, Found, ScheduleRow
+from dotagent.store.adopt import AgentRows, FileRow
 from dotagent.store.attempts import Run
-from dotagent.store.database import Op, T, Tx
+from dotagent.store.database import Op, Store, T, Tx
 from dotagent.store.outbox import Claim
-from dotagent.store.routing import RouteRow, set_routes
+from dotagent.store.routing import RouteRow
 from dotagent.system import home as home_folder
 from dotagent.system.paths import Paths
+from tests.store import builder
 
 ROOM = 100
 HOUR_MS = 3_600_000
@@ -72,14 +56,13 @@ def route(
 ) -> RouteRow:
     """A notifier called ``name``, with a destination of its own."""
     driver = driver or name
-    return RouteRow(
-        notifier=name,
-        name=name,
-        driver=driver,
-        events=list(events),
+    return builder.route(
+        name,
+        f"{driver}-{name}",
+        [Kind(event) for event in events],
         remind=list(remind),
-        fingerprint=f"{driver}-{name}",
         pace=Pace(),
+        driver=driver,
         quiet_hours=quiet_hours,
     )
 
@@ -93,25 +76,45 @@ class Past:
     ) -> None:
         self.zone = zone
         self.day = start.split()[0]
-        self.now = at(start, zone)
         self.paths = Paths(str(folder))
         home_folder.prepare(self.paths)
-        self.store = database.open_store(self.paths.database)
         self._runner = asyncio.Runner()
+        made = builder.Home.open(self.paths.database, at(start, zone), begun=False)
+        self.home = self._do(made)
+        self.home.actor = replace(self.home.actor, zone=zone)
         self._claims: list[Claim] = []
         self._runs: list[Run] = []
         self.agents: dict[str, tuple[FileRow, AgentRows]] = {}
         self.root = root or self.paths.agents
-        self.actor = self.begin()
+        self.begin()
+
+    @property
+    def now(self) -> int:
+        return self.home.now
+
+    @now.setter
+    def now(self, at: int) -> None:
+        self.home.now = at
+
+    @property
+    def actor(self) -> Actor:
+        return self.home.actor
+
+    @property
+    def store(self) -> Store:
+        return self.home.store
 
     def close(self) -> None:
         """Close the store: what happened stays."""
-        self.store.close()
+        self.home.close()
         self._runner.close()
+
+    def _do(self, work: Coroutine[Any, Any, T]) -> T:
+        return self._runner.run(work)
 
     def write(self, op: Op[T]) -> T:
         """One transaction."""
-        return self._runner.run(self.store.write(op))
+        return self._do(self.home.write(op))
 
     def go(self, text: str) -> None:
         """Set the clock: ``08:30``, ``08:30:04`` of its day, or with a date to another day."""
@@ -121,19 +124,13 @@ class Past:
 
     # ------------------------------------------------------------------------------------ holders
 
-    def begin(self, role: str = "daemon") -> Actor:
+    def begin(self, role: str = "daemon") -> None:
         """A new holder takes the home."""
-        begun = self.write(
-            lambda tx: holders.begin(
-                tx, self.now, role=role, pid=1, started_ticks=1, boot_id="a boot"
-            )
-        )
-        self.actor = Actor(epoch=begun.epoch, host="web-1", zone=self.zone)
-        return self.actor
+        self._do(self.home.begin(role))
 
     def end(self) -> None:
         """The holder ends by itself."""
-        self.write(lambda tx: holders.end(tx, self.actor, self.now, reason="SIGTERM", synced=0))
+        self._do(self.home.end())
 
     # --------------------------------------------------------------------------------- manifests
 
@@ -152,97 +149,55 @@ class Past:
         overlap: str = "skip",
     ) -> None:
         """A manifest appears or changes; it is adopted and planned at once."""
-        path = f"{self.root}/{name}/agent.toml"
-        sha256 = f"{len(self.agents)}-{self.now}"
-        rows = [
-            ScheduleRow(
-                id=schedule_id,
-                slug=slug(()),
-                definition=definition(when),
-                run_at_start=isinstance(when, Every) and when.run_at_start,
+        made = [
+            builder.schedule(
+                schedule_id,
+                when,
+                tries=max_attempts,
+                backoff=list(backoff_ms),
+                stale_after=stale_after_ms,
                 catch_up=catch_up,
                 overlap=overlap,
-                stale_after_ms=stale_after_ms,
-                stale_is_default=stale_is_default,
-                max_attempts=max_attempts,
-                backoff_ms=list(backoff_ms),
             )
             for schedule_id, when in (schedules or {}).items()
         ]
-        agent = AgentRows(
-            name=name,
-            path=path,
-            root=self.root,
-            sha256=sha256,
-            enabled=enabled,
-            inherits=True,
-            schedules=rows,
-            routes=list(routes),
-        )
-        self.agents[path] = (self.file(path, name, sha256), agent)
-        self.adopt([agent])
+        rows = [replace(row, slug=slug(()), stale_is_default=stale_is_default) for row in made]
+        agent = builder.agent(name, rows, list(routes), enabled=enabled, root=self.root)
+        agent = replace(agent, sha256=f"{len(self.agents)}-{self.now}")
+        self.agents[agent.path] = (builder.file_of(agent), agent)
+        self.adopt()
 
     def remove(self, name: str) -> None:
         """Its manifest is deleted."""
         del self.agents[f"{self.root}/{name}/agent.toml"]
-        self.adopt([])
+        self.adopt()
 
     def break_manifest(self, name: str, problems: Sequence[Mapping[str, object]]) -> None:
         """Its manifest is edited and no longer right; one that never was right can be named too."""
         path = f"{self.root}/{name}/agent.toml"
         known = self.agents.get(path)
         agent = name if known is not None else None
-        file = self.file(path, agent, "broken", problems=json.dumps(list(problems)), fatal=True)
-        self.adopt([], [*(f for f, _ in self.agents.values() if f.path != path), file])
+        said = json.dumps(list(problems))
+        self.adopt(self.file(path, agent, "broken", problems=said, fatal=True))
 
-    def file(
-        self,
-        path: str,
-        agent: str | None,
-        sha256: str,
-        *,
-        problems: str = "[]",
-        fatal: bool = False,
-        shadowed_by: str | None = None,
-    ) -> FileRow:
-        """A manifest file as discovery finds it."""
-        return FileRow(
-            path=path,
-            root=self.root,
-            dev=1,
-            inode=1,
-            size=1,
-            mtime_ns=self.now,
-            ctime_ns=self.now,
-            sha256=sha256,
-            agent=agent,
-            problems=problems,
-            fatal=fatal,
-            shadowed_by=shadowed_by,
-            changed=True,
-        )
+    def file(self, path: str, agent: str | None, sha256: str, **more: Any) -> FileRow:
+        """A manifest file that makes no agent, as discovery finds it."""
+        nobody = builder.agent(agent or "", root=self.root)
+        return builder.file_of(nobody, path=path, agent=agent, sha256=sha256, **more)
 
-    def adopt(
-        self,
-        agents: Sequence[AgentRows],
-        files: Sequence[FileRow] | None = None,
-        *,
-        root_is_there: bool = True,
-    ) -> None:
-        """One discovery pass, and the planning that follows it."""
-        if files is None:
-            files = [file for file, _ in self.agents.values()]
-        found = Found(
-            files=files if root_is_there else [],
-            agents=agents,
-            roots={self.root: 1 if root_is_there else None},
-        )
-        self.write(lambda tx: adopt.adopt(tx, self.actor, self.now, found))
+    def adopt(self, *files: FileRow, root_is_there: bool = True) -> None:
+        """One discovery pass, which finds ``files`` too, some perhaps in the place of a good one;
+        and the planning that follows it."""
+        instead = {file.path for file in files}
+        there = [row for file, row in self.agents.values() if file.path not in instead]
+        roots = {self.root: 1 if root_is_there else None}
+        found = there if root_is_there else []
+        self._do(self.home.adopt(*found, files=files, roots=roots))
         self.plan()
 
     def global_routes(self, *routes: RouteRow) -> None:
         """The notifiers of config.toml."""
-        self.write(lambda tx: set_routes(tx, self.now, "", list(routes)))
+        self._do(self.home.notify(*routes))
 
     # -------------------------------------------------------------------------------------- runs
 
@@ -250,14 +205,14 @@ class Past:
         """One turn of the planner (at ``text``); reminders too."""
         if text is not None:
             self.go(text)
-        self.write(lambda tx: plan.plan_due(tx, self.actor, self.now))
+        self._do(self.home.plan())
         self.write(lambda tx: outages.remind(tx, self.actor, self.now))
         self._claim()
 
     def start(self, text: str | None = None, agent: str = "") -> Run:
         """Plan, start everything that is due; the run of that agent, or the first."""
         self.plan(text)
-        claimed = self.write(lambda tx: attempts.claim_due(tx, self.actor, self.now, ROOM))
+        claimed = self._do(self.home.runs(ROOM))
         for run in claimed:
             self._spawned(run)
         self._runs += claimed
@@ -269,18 +224,7 @@ class Past:
         self, agent: str, schedule: str, kind: AttemptKind = AttemptKind.MANUAL
     ) -> Run:
         """A person's run begins."""
-        run = self.write(
-            lambda tx: attempts.claim_asked(
-                tx,
-                self.actor,
-                self.now,
-                agent=agent,
-                schedule_id=schedule,
-                kind=kind,
-                sha256="x",
-                request_id=1,
-            )
-        )
+        run = self._do(self.home.manual(kind, agent, schedule))
         assert run is not None
         self._spawned(run)
         return run
@@ -300,24 +244,16 @@ class Past:
         unmet: str | None = None,
     ) -> None:
         """The attempt ends now."""
-        exit = Exited(code=exit) if isinstance(exit, int) else exit
-        said = dict(result or {})
-        judgement = judge(
-            exit, codes, outcome=str(said["outcome"]) if "outcome" in said else None, unmet=unmet
-        )
-        ended = Ended(
-            exit=exit,
-            ended_at=self.now,
-            stdout=Tail(text=stdout),
-            stderr=Tail(text=stderr),
-            result=said,
-        )
-        self._settle(run, judgement, ended)
-
-    def _settle(self, run: Run, judgement: Judgement, ended: Ended) -> None:
-        self._claims += self.write(
-            lambda tx: settle_attempt.settle(
-                tx, self.actor, run.attempt_id, judgement, ended, room=ROOM
+        self._claims += self._do(
+            self.home.settle(
+                run,
+                Exited(code=exit) if isinstance(exit, int) else exit,
+                stderr=stderr,
+                stdout=stdout,
+                codes=codes,
+                said=dict(result or {}),
+                unmet=unmet,
+                room=ROOM,
             )
         )
 
@@ -342,7 +278,7 @@ class Past:
     # ----------------------------------------------------------------------------------- messages
 
     def _claim(self) -> None:
-        self._claims += self.write(lambda tx: outbox.claim(tx, self.actor, self.now, ROOM))
+        self._claims += self._do(self.home.claim(ROOM))
 
     def send(self, outcomes: Mapping[str, Outcome] | None = None) -> None:
         """Send what is claimed, and what that lets go; ``outcomes`` by the name of the channel,
@@ -352,7 +288,7 @@ class Past:
             claims, self._claims = self._claims, []
             for claim in claims:
                 outcome = (outcomes or {}).get(claim.name, Sent())
-                self._claims += self._settle_send(claim, outcome)
+                self._claims += self._do(self.home.answer(claim, outcome, room=ROOM))
 
     def send_again(self, name: str) -> None:
         """A person lets the channel be tried now: what waits goes out, what is dead goes again."""
@@ -363,17 +299,3 @@ class Past:
 
         self.write(retry)
         self.send()
-
-    def _settle_send(self, claim: Claim, outcome: Outcome) -> list[Claim]:
-        return self.write(
-            lambda tx: settle_send.settle(
-                tx,
-                self.actor,
-                self.now,
-                claim,
-                outcome,
-                fingerprint=claim.fingerprint,
-                u=0.5,
-                room=ROOM,
-            )
-        )
