@@ -69,7 +69,7 @@ class Month:
             for run in await home.due():
                 code = int(fails(self.wall, home.now))
                 await home.settle(run, Exited(code=code), took=4_000)
-            await home.remind()
+            await home.look()
             await self._send()
             home.now = await self._next()
 

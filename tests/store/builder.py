@@ -428,10 +428,6 @@ class Home:
 
     # -- the rest
 
-    async def remind(self, now: int | None = None) -> set[str]:
-        self.now = self.now if now is None else now
-        return await self.write(lambda tx: timely.look(tx, self.actor, self.now, self.summary))
-
     async def look(self, now: int | None = None) -> set[str]:
         """What time alone makes worth telling."""
         self.now = self.now if now is None else now
@@ -459,7 +455,6 @@ class Home:
                 "plan": plan.next_wake(tx),
                 "windows": windows.next_wake(tx),
                 "outbox": outbox.next_wake(tx),
-                "reminders": timely.next_wake(tx, self.actor, self.now, self.summary),
                 "timely": timely.next_wake(tx, self.actor, self.now, self.summary),
             }
 

@@ -519,13 +519,13 @@ async def test_still_failing_when_the_limit_ends(home: Home) -> None:
     for minutes in (5, 10):
         await home.run(EIGHT + minutes * MINUTE_MS)
         await home.send_all()
-    wake = (await home.wakes())["reminders"]
-    await home.remind(EIGHT + HOUR_MS)
+    wake = (await home.wakes())["timely"]
+    await home.look(EIGHT + HOUR_MS)
     await home.send_all()
 
     assert EIGHT + HOUR_MS == wake
     assert [("n", "attempt_failed"), ("n", "still_failing")] == home.sent()
-    assert (await home.wakes())["reminders"] is None
+    assert (await home.wakes())["timely"] is None
 
 
 async def test_nothing_is_owed_of_what_recovered(home: Home) -> None:
@@ -538,7 +538,7 @@ async def test_nothing_is_owed_of_what_recovered(home: Home) -> None:
     await home.send_all()
     await home.run(EIGHT + 10 * MINUTE_MS, Exited(code=0))
     await home.send_all()
-    await home.remind(EIGHT + HOUR_MS)
+    await home.look(EIGHT + HOUR_MS)
     await home.send_all()
 
     assert ["attempt_failed", "recovered"] == [kind for _, kind in home.sent()]

@@ -97,10 +97,10 @@ async def test_close_without_an_outage(home: Home) -> None:
 async def test_due(home: Home) -> None:
     """An outage speaks again when its reminder is due, not before, and the engine wakes then."""
     await failing(home)
-    assert EIGHT + HOUR_MS == (await home.wakes())["reminders"]
-    await home.remind(EIGHT + HOUR_MS - 1)
+    assert EIGHT + HOUR_MS == (await home.wakes())["timely"]
+    await home.look(EIGHT + HOUR_MS - 1)
     assert [] == reminders(home)
-    await home.remind(EIGHT + HOUR_MS)
+    await home.look(EIGHT + HOUR_MS)
 
     assert [("n", "pending")] == reminders(home)
     facts = json.loads(home.value("SELECT facts FROM events WHERE kind = 'still_failing'"))
@@ -117,9 +117,9 @@ async def test_steps(home: Home) -> None:
     await failing(home)
     spoken = []
     for _ in range(6):
-        wake = (await home.wakes())["reminders"]
+        wake = (await home.wakes())["timely"]
         assert wake is not None
-        await home.remind(wake)
+        await home.look(wake)
         await home.send_all()
         spoken.append((wake - EIGHT) // HOUR_MS)
 
@@ -131,21 +131,21 @@ async def test_missed_in_downtime(home: Home) -> None:
     """Reminders that came due while nothing ran are one (rules R15), and the next has its distance
     from that."""
     await failing(home)
-    await home.remind(EIGHT + 9 * DAY_MS)
+    await home.look(EIGHT + 9 * DAY_MS)
 
     assert [("n", "pending")] == reminders(home)
-    assert EIGHT + 9 * DAY_MS + 6 * HOUR_MS == (await home.wakes())["reminders"]
+    assert EIGHT + 9 * DAY_MS + 6 * HOUR_MS == (await home.wakes())["timely"]
 
 
 @pytest.mark.parametrize("outcome", [Retry(why="503"), RejectDestination(why="404")])
 async def test_at_most_one_unsent(home: Home, outcome: Retry | RejectDestination) -> None:
     """A reminder that still waits to be sent is not joined by another (rules R15)."""
     await failing(home)
-    await home.remind(EIGHT + HOUR_MS)
+    await home.look(EIGHT + HOUR_MS)
     (claim,) = await home.claim()
     await home.answer(claim, outcome)
     for hours in (7, 31, 55):
-        await home.remind(EIGHT + hours * HOUR_MS)
+        await home.look(EIGHT + hours * HOUR_MS)
 
     assert [("n", "pending")] == reminders(home)
 
@@ -154,13 +154,13 @@ async def test_who_stands_in_hears_one_at_a_time(home: Home) -> None:
     """Also where a reminder goes to another channel because the one that wants it is parked."""
     await home.notify(route("ops", "f9", [Kind.GIVEN_UP]))
     await failing(home)
-    await home.remind(EIGHT + HOUR_MS)
+    await home.look(EIGHT + HOUR_MS)
     for hours in (7, 31):
         home.now = EIGHT + hours * HOUR_MS
         for claim in await home.claim():
             if claim.notifier == "n":  # the other one takes its time
                 await home.answer(claim, Unsupported(why="no bus"))
-        await home.remind(home.now)
+        await home.look(home.now)
 
     assert [
         ("n", "rejected"),
@@ -177,10 +177,10 @@ async def test_end_at_recovery(home: Home) -> None:
     by_hand = await home.manual()
     assert by_hand is not None
     await home.settle(by_hand, Exited(code=0))
-    await home.remind(EIGHT + 9 * DAY_MS)
+    await home.look(EIGHT + 9 * DAY_MS)
 
     assert [] == reminders(home)
-    assert (await home.wakes())["reminders"] is None
+    assert (await home.wakes())["timely"] is None
 
 
 async def test_only_who_asked(home: Home) -> None:
@@ -194,10 +194,10 @@ async def test_only_who_asked(home: Home) -> None:
             route("good", "f4", [Kind.SUCCESS, Kind.RECOVERED], remind=[HOUR_MS]),
         ],
     )
-    await home.remind(EIGHT + HOUR_MS)
+    await home.look(EIGHT + HOUR_MS)
     assert [("hourly", "pending")] == reminders(home)
     await home.send_all()
-    await home.remind(EIGHT + DAY_MS)
+    await home.look(EIGHT + DAY_MS)
 
     assert [("hourly", "sent"), ("hourly", "pending"), ("daily", "pending")] == reminders(home)
 
@@ -205,7 +205,7 @@ async def test_only_who_asked(home: Home) -> None:
 async def test_due_together(home: Home) -> None:
     """Reminders that are due together are one event."""
     await failing(home, routes=[route("n", "f1", remind=[HOUR_MS]), route("m", "f2", remind=[1])])
-    await home.remind(EIGHT + HOUR_MS)
+    await home.look(EIGHT + HOUR_MS)
 
     assert 1 == home.events().count("still_failing")
     assert [("n", "pending"), ("m", "pending")] == reminders(home)
@@ -215,7 +215,7 @@ async def test_global_reminders(home: Home) -> None:
     """The global notifiers remind too, of agents that inherit them."""
     await home.notify(route("ops", "f9", remind=[HOUR_MS]))
     await failing(home, routes=[route()])
-    await home.remind(EIGHT + HOUR_MS)
+    await home.look(EIGHT + HOUR_MS)
 
     assert [("ops", "pending")] == reminders(home)
 
@@ -236,7 +236,7 @@ async def test_notifier_added_during_an_outage(home: Home) -> None:
     await failing(home)
     home.now = EIGHT + 30 * MINUTE_MS
     await home.notify(route("ops", "f9", remind=[2 * HOUR_MS]))
-    await home.remind(home.now + 2 * HOUR_MS)
+    await home.look(home.now + 2 * HOUR_MS)
 
     assert [("n", "pending"), ("ops", "pending")] == sorted(reminders(home))
 
@@ -246,7 +246,7 @@ async def test_notifier_removed_during_an_outage(home: Home) -> None:
     await home.notify(route("ops", "f9", remind=[HOUR_MS]))
     await failing(home, routes=[route()])
     await home.notify()
-    await home.remind(EIGHT + HOUR_MS)
+    await home.look(EIGHT + HOUR_MS)
 
     assert [] == reminders(home)
     assert [] == home.rows("SELECT * FROM reminders")
@@ -255,7 +255,7 @@ async def test_notifier_removed_during_an_outage(home: Home) -> None:
 async def test_reroute_keeps_what_is_set(home: Home) -> None:
     """Those that were there keep their time, whatever else of them changes."""
     await failing(home)
-    await home.remind(EIGHT + HOUR_MS)
+    await home.look(EIGHT + HOUR_MS)
     home.now += MINUTE_MS
     await home.notify(route("ops", "f9", remind=[HOUR_MS]))
     await home.write(lambda tx: outages.reroute(tx, home.now, "a"))

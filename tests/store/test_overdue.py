@@ -78,10 +78,10 @@ async def test_it_speaks_again(home: Home) -> None:
     due = SEEN + 3 * HOUR_MS + 1
     await home.plan(due)
     await home.send_all()
-    again = (await home.wakes())["reminders"]
-    await home.remind(due + HOUR_MS - 1)
+    again = (await home.wakes())["timely"]
+    await home.look(due + HOUR_MS - 1)
     once = home.events()
-    await home.remind(due + HOUR_MS)
+    await home.look(due + HOUR_MS)
 
     assert due + HOUR_MS == again
     assert ["still_failing"] == once

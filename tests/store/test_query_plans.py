@@ -113,7 +113,7 @@ async def live(home: Home) -> None:
             await home.answer(claim, outcome, room=8)
         home.now += 10 * MINUTE_MS
         await home.send_all()
-    await home.remind(home.now + 3 * HOUR_MS)
+    await home.look(home.now + 3 * HOUR_MS)
     await home.end()
     home.now += 3 * HOUR_MS
     await home.begin()

@@ -163,7 +163,7 @@ async def test_fail_then_recover(home: Home) -> None:
     await home.plan()
     await home.run(EIGHT)
     await home.run(EIGHT + 5 * MINUTE_MS)
-    assert (await home.wakes())["reminders"] == EIGHT + HOUR_MS
+    assert (await home.wakes())["timely"] == EIGHT + HOUR_MS
     await home.run(EIGHT + HOUR_MS, Exited(code=0))
 
     assert [
