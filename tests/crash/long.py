@@ -98,9 +98,10 @@ class Long:
         pid = self._start(end.point)
         if end.kind == "request":
             self._server.at_request = _killer(pid, end)
-        grown = _size(self._home) + end.grown
+        record = self._home / "state" / "audit.jsonl"  # it only grows
+        grown = _size(record) + end.grown
         if end.kind == "bytes":
-            until(lambda: _size(self._home) >= grown, what=f"{end}", seconds=PATIENCE_S)
+            _patiently(lambda: _size(record) >= grown, lambda: _size(record), str(end))
             os.kill(pid, signal.SIGKILL)
         status = self._ended(pid, f"the end of a life by {end}")
         self._server.at_request = lambda: None
@@ -126,25 +127,23 @@ class Long:
     def _come_to_rest(self) -> None:
         """However long the pace of a channel makes it: a home that has much to say says it in
         minutes, but it is never long without a change."""
-        left = _left(self._home)
-        while left != 0:
-            until(
-                lambda known=left: _left(self._home) != known,  # type: ignore[misc]
-                what=f"a change after the last kill: {left} things are not at rest",
-                seconds=PATIENCE_S,
-            )
-            left = _left(self._home)
+        _patiently(
+            lambda: _left(self._home) == 0,
+            lambda: _left(self._home),
+            "rest after the last kill",
+        )
 
     def _ended(self, pid: int, what: str) -> int:
         found: list[int] = []
 
         def look() -> bool:
-            status = self._nursery.ask(ended=pid)["status"]
-            found.extend(() if status is None else (status,))
+            if not found:
+                status = self._nursery.ask(ended=pid)["status"]
+                found.extend(() if status is None else (status,))
             return bool(found)
 
         try:
-            until(look, what=what, seconds=PATIENCE_S)
+            _patiently(look, lambda: _size(self._home / "report"), what)
         except AssertionError:
             os.kill(pid, signal.SIGKILL)
             until(look, what="the end of a killed daemon")
@@ -153,6 +152,13 @@ class Long:
 
     def _passed(self) -> tuple[str, ...]:
         return tuple((self._home / "report").read_text().split("\n"))
+
+
+def _patiently(look: Callable[[], bool], moved: Callable[[], object], what: str) -> None:
+    """Wait until it is so, for as long as something moves: a busy machine takes its time."""
+    while not look():
+        known = moved()
+        until(lambda known=known: look() or moved() != known, what=what, seconds=PATIENCE_S)  # type: ignore[misc]
 
 
 def _killer(pid: int, end: End) -> Callable[[], None]:
@@ -174,10 +180,9 @@ def _killer(pid: int, end: End) -> Callable[[], None]:
     return asked
 
 
-def _size(home: Path) -> int:
-    """Of the file that only grows."""
+def _size(path: Path) -> int:
     try:
-        return (home / "state/audit.jsonl").stat().st_size
+        return path.stat().st_size
     except OSError:
         return 0
 

@@ -31,7 +31,7 @@ def topic(agent: str, notifier: str) -> str:
     return f"{agent}-{notifier}" if agent else notifier
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)  # a busy machine, and channels that are paced
 def test_killed_again_and_again(nursery: Nursery, tmp_path: Path, chance: str) -> None:
     """Each seed is one home: another crowd of lives, ends and edits."""
     long = Long(nursery, tmp_path / "home", chance)
