@@ -25,6 +25,9 @@ from dotagent.supervisor.launch import Launched
 from dotagent.supervisor.pump import Pump, Sink
 from dotagent.supervisor.table import Row
 
+LINGERS, LINGER_S = 20, 0.01
+"""How often, and for how long, what has closed its output gets to end by itself: a filter does that
+first, and then ends."""
 SHUT_MS = 1_000
 """How long outsiders who hold the pipes get to die once the group is gone."""
 
@@ -145,6 +148,7 @@ class Pack:
         self._hunt: asyncio.Task[None] | None = None
         self._hunted: list[Row] = []
         self._left = 0
+        self._lingers = LINGERS
         self._is_told = False
         self._is_stuck = False
         self._watch = kernel.watch(self._loop, self.pid, self._told)
@@ -206,8 +210,17 @@ class Pack:
             self._reap()
 
     def _shut(self) -> None:
-        if self._hunt is None and not any(pump.open for pump in self._pumps):
-            self._fire(Cue.SHUT)
+        if self._hunt is not None or any(pump.open for pump in self._pumps):
+            return
+        if self._state is State.DRAINING and self._lingers > 0 and self._brood():
+            self._lingers -= 1
+            self._loop.call_later(LINGER_S, self._shut)
+            return
+        self._fire(Cue.SHUT)
+
+    def _brood(self) -> int:
+        """How many processes the leader has left in its group that are not about to end."""
+        return sum(not row.exiting for row in self._kernel.table.brood(self.pid))
 
     def _end_output(self) -> None:
         """Wait for what is left in the pipes, but not for outsiders that we may not end."""
@@ -250,8 +263,7 @@ class Pack:
     def _enter_killing(self) -> None:
         self._timer = self._after(self._limits.patience_ms)
         if self._verdict is None:
-            brood = self._kernel.table.brood(self.pid)
-            self._left = sum(not row.exiting for row in brood)
+            self._left = self._brood()
         self._signal(signal.SIGKILL)
         if self._verdict is None:  # one KILL is enough: the group's number tells if anybody is left
             self._reap()
