@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -87,9 +88,9 @@ async def test_what_cannot_be_started_is_said_once(tmp_path: Path) -> None:
 
 async def test_what_others_may_write_is_doubtful(tmp_path: Path) -> None:
     """It keeps to the protocol, but would be passed over where it lies."""
-    path = Path(python(tmp_path, BODY.replace("UNKNOWN", "1").replace("READS", "True")))
-    path.write_text(path.read_text().replace("ANSWER", '{"ok": bool(said)}'))
-    path.chmod(0o777)
+    body = BODY.replace("UNKNOWN", "1").replace("READS", "True")
+    text = f"#!{sys.executable}\nimport json, sys\n" + body.replace("ANSWER", '{"ok": bool(said)}')
+    path = write(tmp_path, "demo", text, mode=0o777)
     found = [each async for each in Conformance(speak, str(path), ENV, None, 20_000).run()]
 
     assert [f"may be written by others (chmod go-w {path})"] == [
