@@ -231,10 +231,6 @@ SKIPPED = {
     (
         "skipped the 08:30 run; it was caught up by the run of 2026-03-29 12:30."
     ): "caught up by the run of 2026-03-29 12:30",
-    (
-        "skipped the 08:30 run; it was not caught up, for the run that was to stand in for it was"
-        " never tried: paused by ann: holiday."
-    ): f"{Ending.NOT_AFTER_ALL} paused by ann: holiday",
     "skipped the 08:30 run, because it was paused by ann: holiday.": "paused by ann: holiday",
     "skipped the 08:30 run, as asked for by ann: no disk.": "asked for by ann: no disk",
 }
@@ -306,6 +302,20 @@ def test_a_range_that_was_caught_up() -> None:
         "skipped 5 runs (07:30 to 11:30), because dotagent was not running from 07:12 to 11:00,"
         f" and they were {reason}."
     ) == said(case(what, away=(NIGHT,)))
+
+
+def test_a_range_that_was_to_be_caught_up() -> None:
+    """By a run that then was never tried: so they were not."""
+    what = window(WindowState.SKIPPED, "caught up by the run of 2026-03-29 11:30", **RANGE)
+    closed = at("11:40")
+    paused = window(WindowState.SKIPPED, "paused by ann: holiday", closed_at=closed)
+    tried = window(WindowState.GIVEN_UP, Ending.USED_UP, closed_at=closed, attempts=1)
+
+    assert (
+        "skipped 5 runs (07:30 to 11:30); they were not caught up: the run of 2026-03-29 11:30,"
+        " which was to stand in, was skipped: paused by ann: holiday."
+    ) == said(case(what, heir=paused))
+    assert said(case(what)) == said(case(what, heir=tried))
 
 
 # ------------------------------------------------------------------------------------- live states

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import random
+from contextlib import closing
 
 import pytest
 
-from dotagent.core.ending import Ending
 from dotagent.core.errors import NotFound, UsageError
 from dotagent.core.model import Exited, Kind
 from dotagent.core.when import Calendar, Every
-from dotagent.store import pausing, plan
+from dotagent.store import history, pausing, plan
 from tests.core.walls import DAY_MS, HOUR_MS, MINUTE_MS
 from tests.store.builder import EIGHT, ROOT, SEEN, Home, agent, route, schedule
 
@@ -80,10 +80,20 @@ async def test_what_the_paused_run_stood_in_for(home: Home) -> None:
     await home.plan(EIGHT + 3 * HOUR_MS)
     await home.pause(EIGHT + 9 * HOUR_MS)
 
-    assert [
-        (EIGHT, "skipped", f"{Ending.NOT_AFTER_ALL} {PAUSED}"),
-        (EIGHT + 3 * HOUR_MS, "skipped", PAUSED),
-    ] == home.windows()
+    with closing(home.store.read()) as reader:
+        (standing,) = history.standings(reader, "a")
+        (range_,) = [
+            history.window_of(row)
+            for row in reader.execute("SELECT * FROM windows WHERE expected_to IS NOT NULL")
+        ]
+        heir = history.case_of_window(reader, standing, range_, home.now, None).heir
+
+    assert heir is not None
+    assert (EIGHT + 3 * HOUR_MS, "skipped", PAUSED) == (
+        heir.expected_at,
+        heir.state,
+        heir.reason,
+    )
 
 
 async def test_what_was_due_before_it_is_not_paused(home: Home) -> None:

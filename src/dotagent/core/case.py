@@ -164,6 +164,8 @@ class Case:
 
     standing: Standing
     window: Window | None = None
+    heir: Window | None = None
+    """The run that was to stand in for it, where it was not run at its own time."""
     attempt: Attempt | None = None
     attempts: Sequence[Attempt] = ()
     news: Sequence[News] = ()

@@ -28,7 +28,6 @@ class Ending(StrEnum):
     NOT_CAUGHT_UP = 'nothing could run it at its time, and catch_up = "none"'
     OVERLAP = "overlap"
     CAUGHT_UP = "caught up by the run of"
-    NOT_AFTER_ALL = "not caught up, for the run that was to stand in for it was never tried:"
     REMOVED = "removed"
     DISABLED = "disabled"
     BLOCKED = "preflight:"
@@ -55,7 +54,6 @@ ENDS: Mapping[Ending, tuple[WindowState, ...]] = {
     Ending.NOT_CAUGHT_UP: (MISSED,),
     Ending.OVERLAP: (SKIPPED,),
     Ending.CAUGHT_UP: (SKIPPED,),
-    Ending.NOT_AFTER_ALL: (SKIPPED,),
     Ending.REMOVED: (GIVEN_UP, SKIPPED),
     Ending.DISABLED: (GIVEN_UP, SKIPPED),
     Ending.BLOCKED: (SKIPPED,),

@@ -238,9 +238,7 @@ class _Words:
             case Ending.CAUGHT_UP:
                 away = self._away(window.expected_at, window.closed_at)
                 because = f", because {away}, and" if away else ";"
-                return f"{because} {they} {reason}"
-            case Ending.NOT_AFTER_ALL:
-                return f"; {they} {reason}"
+                return f"{because} {they} {self._caught_up(reason)}"
             case Ending.BLOCKED:
                 return f", because it was {reason.removeprefix(Ending.BLOCKED).strip()}"
             case Ending.PAUSED:
@@ -248,6 +246,15 @@ class _Words:
             case Ending.ASKED:
                 return f", as {reason}"
         return f": {reason}"
+
+    def _caught_up(self, reason: str) -> str:
+        """By a run that was tried; one that never was has caught up nothing."""
+        heir = self.case.heir
+        if heir is None or heir.closed_at is None or heir.attempts:
+            return reason
+        run = reason.removeprefix(Ending.CAUGHT_UP).strip()
+        end = f"{heir.state.value}: {_clause(heir.reason)}"
+        return f"not caught up: the run of {run}, which was to stand in, was {end}"
 
     # --------------------------------------------------------------------------------------- live
 

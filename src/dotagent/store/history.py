@@ -12,6 +12,7 @@ from sqlite3 import Row
 
 from dotagent.core.case import Attempt, Away, Case, Outage, Silenced, Standing, Window
 from dotagent.core.decide import Verdict
+from dotagent.core.ending import Ending, ending_of
 from dotagent.core.fit import clean
 from dotagent.core.model import AttemptKind, Interrupted, WindowState
 from dotagent.core.past import Span
@@ -245,6 +246,7 @@ def case_of_window(
     return Case(
         standing=standing,
         window=window,
+        heir=_heir(reader, standing, window),
         attempts=attempts,
         news=news(reader, f"agent = ? AND schedule = ? AND {where}", _names(standing)),
         outage=_outage(reader, standing, window.expected_at, window.closed_at or now),
@@ -253,6 +255,19 @@ def case_of_window(
         busy_with=busy,
         actor=actor,
     )
+
+
+def _heir(reader: Reader, standing: Standing, window: Window) -> Window | None:
+    """The run that stands in for a range, which was planned with it."""
+    if ending_of(window.reason) is not Ending.CAUGHT_UP:
+        return None
+    row = reader.execute(
+        "SELECT h.* FROM windows w JOIN windows h ON h.agent = w.agent AND h.schedule = w.schedule"
+        " AND h.plan_epoch = w.plan_epoch AND h.expected_at > w.expected_at AND h.caught_up > 0"
+        " WHERE w.id = ? ORDER BY h.expected_at LIMIT 1",
+        (window.id,),
+    ).fetchone()
+    return None if row is None else window_of(row)
 
 
 _OVERDUE = (

@@ -44,8 +44,7 @@ def only_skipped(tx: Tx, agent: str, schedule: str, reason: str) -> None:
 
 
 def shut(tx: Tx, now: int, window_id: int, state: WindowState, reason: str) -> None:
-    """The bare row: terminal state and reason. Whoever calls says what must be said. Where it was
-    to stand in for older ones and was never tried, these were not caught up (rules R8)."""
+    """The bare row: terminal state and reason. Whoever calls says what must be said."""
     tx.run(
         "UPDATE windows SET state = ?, reason = ?, closed_at = ?, next_at = NULL WHERE id = ?",
         state,
@@ -53,21 +52,6 @@ def shut(tx: Tx, now: int, window_id: int, state: WindowState, reason: str) -> N
         now,
         window_id,
     )
-    if state is not WindowState.SUCCEEDED:
-        tx.run(
-            _NOT_AFTER_ALL, f"{Ending.NOT_AFTER_ALL} {reason}", window_id, f"{Ending.CAUGHT_UP}%"
-        )
-
-
-_NOT_AFTER_ALL = """
-UPDATE windows SET reason = ?1 WHERE id = (
-  SELECT older.id FROM windows w JOIN windows older
-    ON older.agent = w.agent AND older.schedule = w.schedule AND older.plan_epoch = w.plan_epoch
-   AND older.expected_at < w.expected_at
-  WHERE w.id = ?2 AND w.caught_up > 0 AND w.attempts = 0
-  ORDER BY older.expected_at DESC LIMIT 1)
-AND reason LIKE ?3
-"""
 
 
 def give_up(tx: Tx, actor: Actor, now: int, window: Row, why: str) -> set[str]:
