@@ -498,3 +498,15 @@ def test_a_channel_that_hears_of_everything(home: Path) -> None:
 
     assert {("notifiers[0]", False)} == {(key, fatal) for _, _, key, fatal in said.places if key}
     assert "a message for every run that succeeds" in text
+
+
+def test_a_plugin_of_old_that_is_not_rebuilt_is_named(home: Path) -> None:
+    """Another project has its binary; a hook that a driver stands in for lacks nothing."""
+    hooks = '[[on_success]]\nplugin = "sink-roam"\nconfig = { page = "today" }\n'
+    for name in ("desktop", "imessage", "slack", "ntfy", "pushover"):
+        hooks += f'[[on_failure]]\nplugin = "notify-{name}"\n'
+    write_agent(home, "old", hooks)
+    said = doctor(home)
+
+    assert "install its binary" in said.words(key="on_success[0].plugin")
+    assert ["on_success[0].plugin"] == [key for _, _, key, fatal in said.places if fatal]
