@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from dotagent.store.database import append_request
 from tests.engine.line import ONCE, Line, line, running, write_agent
 
 DAILY = '[[schedules]]\nid = "s"\ndaily = "08:30"\n'
@@ -75,6 +77,28 @@ async def test_a_look_that_hangs_holds_nothing_up(tmp_path: Path) -> None:
         answers.set()
 
     assert ["known"] == while_it_hung
+
+
+async def test_a_tick_waits_for_many_new_manifests(tmp_path: Path) -> None:
+    """A look that takes longer than a turn waits for it: what it brings is started before the tick
+    is answered. Else cron's ticks would each end before the first look did, for ever."""
+    answers = threading.Event()
+    write_agent(tmp_path, "new", ONCE)
+    async with line(tmp_path, patience_ms=50) as made:
+        made.engine.mode = replace(made.engine.mode, plan=False)
+        made.surroundings.before_look = answers.wait
+        database = made.parts.paths.database
+        request = append_request(database, "tick", "{}", made.parts.clock.now())
+        state = f"SELECT state FROM requests WHERE id = {request}"
+        async with running(made):
+            await made.until(lambda: made.values(state) != ["waiting"])
+            made.engine.poke()
+            while_it_read = made.values(state)
+            answers.set()
+            await made.until(lambda: made.values(state) == ["done"])
+
+    assert ["running"] == while_it_read
+    assert ["new"] == made.values("SELECT agent FROM attempts")
 
 
 async def test_a_root_that_is_away_is_looked_for(tmp_path: Path) -> None:

@@ -218,10 +218,11 @@ class Engine:
         return not trouble.spent
 
     async def _count(self, turn: Turn) -> None:
-        """A tick is answered once all that is due has started."""
+        """A tick is answered once all that is due has started, of new manifests too."""
         for request_id in self._ticks:
             self._ticks[request_id] += len(turn.runs)
-        if self._ticks and not turn.more and not turn.full:
+        is_reading = self._surroundings.is_reading(self.parts.clock)
+        if self._ticks and not turn.more and not turn.full and not is_reading:
             await self._asked.ticked(self._ticks)
             self._ticks = {}
 

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from dotagent.engine.embedded import Engine
 
 PATIENCE_MS = 5_000
-"""How long a turn waits for a look into the roots; thousands of new manifests take a second."""
+"""How long a turn waits for a look into the roots; thousands of new manifests take seconds."""
+LONGEST_MS = 60_000
+"""A look that takes longer hangs, and nobody's answer waits for it."""
 
 MOMENT_MS = 500
 """Clocks that are read within this are read at one moment; far less than a step is."""
@@ -62,6 +64,7 @@ class Surroundings:
         self._patience_ms = patience_ms
         self._mark: object = None
         self._looking: asyncio.Task[int | None] | None = None
+        self._began_ms = 0
         self._seen: Look | None = None
         self.due_at: int | None = None
         """When the engine means to look again, at the latest."""
@@ -110,12 +113,17 @@ class Surroundings:
             raise
         self.look_at = None
         believe, self._believes = self._believes, False
+        self._began_ms = engine.parts.clock.monotonic()
         look = discover(engine.parts, self.drivers, self.roots, self.before_look, believe=believe)
         self._looking = asyncio.create_task(look)
         self._looking.add_done_callback(lambda _: engine.poke())
         await asyncio.wait([self._looking], timeout=self._patience_ms / 1_000)
         if self._looking.done():
             await self._look_again(engine)
+
+    def is_reading(self, clock: Clock) -> bool:
+        """Whether a look is under way that brings more than is known so far."""
+        return self._looking is not None and clock.monotonic() - self._began_ms < LONGEST_MS
 
     async def _look_again(self, engine: Engine) -> None:
         """Take what the look brought: when to look again."""
