@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tests.cli.scene import PLUGIN, Gate
-from tests.support.daemon import argv, environment, run
+from tests.support.daemon import argv, environment, run, write_agent
 
 SLOW = PLUGIN.replace("  info) ", '  info) cat "$(dirname "$0")/gate"; ')
 
@@ -34,6 +34,25 @@ def test_whoever_waits_hears_why(home: Path) -> None:
     assert before.startswith(b"dotagent: asking ")
     assert erased
     assert b"mine" in after
+
+
+def test_a_tick_that_takes_long(home: Path) -> None:
+    """Whoever calls it at a terminal hears what it does, until it is done."""
+    at_start = '[[schedules]]\nid = "s"\nevery = "1h"\nrun_at_start = true\n'
+    gate = Gate(write_agent(home, "slow", at_start, script="cat gate"))
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(argv("tick"), env=environment(home), stdout=theirs, stderr=theirs):
+        os.close(theirs)
+        seen = b""
+        while "running what is due …".encode() not in seen:
+            seen += os.read(ours, 100)
+        gate.open()
+        with suppress(OSError):  # the end of a terminal's other side
+            while chunk := os.read(ours, 4096):
+                seen += chunk
+    os.close(ours)
+
+    assert b"\r\x1b[Kscanned 1 agent(s); dispatched 1;" in seen
 
 
 def test_nothing_without_a_terminal(home: Path) -> None:

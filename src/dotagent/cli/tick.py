@@ -17,6 +17,7 @@ import click
 from dotagent import app
 from dotagent.cli.acting import act, environment
 from dotagent.cli.looking import show_json
+from dotagent.cli.progress import doing
 from dotagent.core.moment import stamp
 from dotagent.steps.rehearse import Dispatch, rehearse
 from dotagent.store import plan_view
@@ -48,7 +49,8 @@ def command(dry_run: bool, as_json: bool, verbose: bool) -> int:
         return _rehearse(env, as_json=as_json)
     signals = Signals().listen()
     paths = app.paths_of(env)
-    done = act(paths, env, "tick", {}, role="tick", say=_note, signals=signals)
+    with doing("reading the manifests, and running what is due"):
+        done = act(paths, env, "tick", {}, role="tick", say=_note, signals=signals)
     dispatched = done.answer.get("dispatched")
     if dispatched is None and not as_json:
         click.echo(f"the daemon, process {done.by}, runs the schedules here; it looks again now")
