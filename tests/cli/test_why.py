@@ -736,6 +736,20 @@ def test_a_day_on_paper(past: Past, width: int) -> None:
     check_golden(f"why-day-{width}", page(past, width, when="today"))
 
 
+def test_a_day_of_many_successes_is_short(past: Past) -> None:
+    """Its sentence, and the next step; the runs that succeeded are not listed."""
+    past.agent("disk-alert", {"daily": EVERY_TEN})
+    for minutes in range(10, 270, 10):
+        at = f"{8 + minutes // 60:02}:{minutes % 60:02}"
+        past.succeed(at, f"{at}:01")
+    past.go("13:00")
+
+    assert (
+        "disk-alert/daily had these runs on Sun 2021-03-28: 26 completed.\n\n"
+        "Next: dotagent why disk-alert/daily 26\n"
+    ) == page(past, 80, when="today")
+
+
 def test_the_evidence_as_data(
     past: Past, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

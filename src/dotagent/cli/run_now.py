@@ -24,6 +24,7 @@ from dotagent.cli.screen import Screen
 from dotagent.core import exits
 from dotagent.core.decide import GOOD, Verdict
 from dotagent.core.model import AttemptKind, Blocked, TimedOut
+from dotagent.core.shell import word
 from dotagent.store import attempt_view, outbox_view
 from dotagent.store.attempt_view import Ended
 from dotagent.store.outbox_view import WAITING, Delivery
@@ -149,6 +150,9 @@ class Report:
         if any(delivery.state in WAITING for delivery in deliveries):
             by_itself = "by itself" if done.by is not None else "when a daemon runs"
             self.screen.say(f"  What waits goes out {by_itself}; see: dotagent deliveries")
+        if attempt.verdict not in GOOD:
+            name = word(f"{attempt.agent}/{attempt.schedule_id}")
+            self.screen.say(f"\nNext: dotagent why {name}")
         return live.status(attempt)
 
     def _tell(self, delivery: Delivery) -> None:

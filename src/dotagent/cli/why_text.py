@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from dotagent.cli.layout import Page
 from dotagent.cli.looking import Look
@@ -63,7 +64,7 @@ def day_lines(
     listed.sort(key=lambda each: each[0])
     at = [clock(began_at, span.first_at, seen.zone) for began_at, _, _ in listed]
     column = page.column(at)
-    lines = [*page.paragraph(sentence), ""]
+    lines = [*page.paragraph(sentence), *([""] if listed else [])]
     for shown, (_, window, said) in zip(at, listed, strict=True):
         tone = "" if window is None else TONES.get(window.state, "")
         lines += page.entries([(shown, said)], tone, column=column)
@@ -74,6 +75,12 @@ def day_lines(
     if worst is not None:
         following = f"why {word(standing.name)} {worst.id}"
     return [*lines, "", *page.paragraph(f"Next: dotagent {following}")]
+
+
+def _answer(send: Sending) -> str:
+    repeat = " (may repeat)" if send.may_repeat else ""
+    why = f" {one_line(send.why)}" if send.why and send.outcome != "sent" else ""
+    return f"{send.outcome or 'under way'}{why}{repeat}"
 
 
 def _state(case: Case) -> WindowState | None:
@@ -176,13 +183,17 @@ class _Evidence:
         if told.next_at is not None and told.next_at > self.seen.now:
             bits.append(f"next try {self.at(told.next_at)}")
         if len(told.sends) > 1 or (told.sends and told.state is not DeliveryState.SENT):
-            bits.append(f"tries: {', '.join(self._send(send) for send in told.sends)}")
+            bits.append(f"tries: {', '.join(self._sends(told.sends))}")
         return "; ".join(bits)
 
-    def _send(self, send: Sending) -> str:
-        repeat = " (may repeat)" if send.may_repeat else ""
-        why = f" {one_line(send.why)}" if send.why and send.outcome != "sent" else ""
-        return f"{self.at(send.started_at)} {send.outcome or 'under way'}{why}{repeat}"
+    def _sends(self, sends: Sequence[Sending]) -> Iterator[str]:
+        """Each try; those that follow each other with one and the same answer in one."""
+        for answer, alike in groupby(sends, key=_answer):
+            first, *more = alike
+            at = self.at(first.started_at)
+            if more:
+                at = f"{len(more) + 1} from {at} to {self.at(more[-1].started_at)}, each"
+            yield f"{at} {answer}"
 
     def _outage(self) -> list[Entry]:
         outage = self.case.outage
