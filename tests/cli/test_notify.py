@@ -150,3 +150,13 @@ def test_without_a_channel(home: Path) -> None:
     assert 2 == done.returncode
     assert "Set one up: dotagent connect" in done.stderr
     assert 4 == run(home, "notify", "test", "b").returncode
+
+
+def test_a_configuration_that_is_not_right(home: Path) -> None:
+    """Its channels are not known: that is what to mend, not to set up another."""
+    (home / "config.toml").write_text("x = [")
+    tried = run(home, "notify", "test")
+
+    assert 2 == tried.returncode
+    assert "config.toml is not right" in tried.stderr
+    assert tried.stderr.endswith("See: dotagent doctor\n")

@@ -81,6 +81,10 @@ def _known(tx: Tx, wish: Wish) -> list[Route]:
     about = Event(kind=Kind.SUCCESS if wish.agent else Kind.TEST, at=0, agent=wish.agent)
     known = [each for each in routes(tx, about) if (each.scope, each.notifier) in wish.keys]
     whose = f"{wish.agent} tells nobody" if wish.agent else "config.toml has no notifier"
+    if not known and tx.value("SELECT value FROM facts WHERE name = 'config_problem'"):
+        raise UsageError(
+            "config.toml is not right, so it has no channel to try", "See: dotagent doctor"
+        )
     if not known:
         raise UsageError(f"{whose}: there is no channel to try", "Set one up: dotagent connect")
     if wish.shows is not None and wish.agent and wish.shows not in AGENT_EVENTS:
