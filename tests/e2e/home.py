@@ -50,8 +50,10 @@ class Home:
 
     def _private(self, name: str, text: str) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
-        (self.path / name).write_text(text)
-        (self.path / name).chmod(0o600)
+        draft = self.path / f"{name}.draft"
+        draft.write_text(text)
+        draft.chmod(0o600)
+        draft.replace(self.path / name)
 
     # ---------------------------------------------------------------------------------- running
 

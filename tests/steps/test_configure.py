@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dotagent.steps.secrecy import secret_values
 from tests.engine.line import line, running
 
 PHONE = '[[notifiers]]\nid = "phone"\ndriver = "ntfy"\ntopic = "t"\n'
@@ -42,6 +43,25 @@ async def test_a_broken_configuration_is_told(tmp_path: Path) -> None:
     (parcel,) = made.post.parcels
     assert "config_invalid" == parcel.message.kind
     assert "summary.at" in parcel.message.tail
+
+
+async def test_what_was_refused_once_stays_masked(tmp_path: Path) -> None:
+    """While it is written anew the file may be empty for a moment: whoever has what stood there
+    still cannot give it away."""
+    secrets = tmp_path / "secrets.env"
+    secrets.write_text("API_KEY=value-of-old\nno name\n")
+    secrets.chmod(0o600)
+    async with line(tmp_path) as made, running(made):
+        await made.until(lambda: made.parts.withheld)
+        while_refused = secret_values(made.parts)
+        secrets.write_text("")
+        made.surroundings.files_changed()
+        made.engine.poke()
+        await made.until(lambda: not made.parts.withheld)
+        afterwards = secret_values(made.parts)
+
+    assert "value-of-old" in while_refused
+    assert "value-of-old" in afterwards
 
 
 async def test_what_is_refused_is_still_masked(tmp_path: Path) -> None:

@@ -83,11 +83,11 @@ async def configure(
     config = reading.config
     loaded = secrets.load(parts.paths, config.secrets_file or "", env)
     routes = tuple(of_notifiers(config.notifiers, parts.home_key, parts.addressed))
-    before = tuple(dict.fromkeys([*parts.known_before, *parts.secrets.values()]))
+    before = dict.fromkeys([*parts.known_before, *parts.secrets.values(), *parts.suspects])
     parts.vault.want(parts.speak, parts.environment, loaded.references, fetched or (lambda: None))
     known = ChainMap(dict(loaded.values), parts.vault.values)
     actor = replace(parts.actor, storm=config.storm.waiting)
-    parts = replace(parts, known_before=before)
+    parts = replace(parts, known_before=tuple(before))
     parts = replace(parts, suspects=loaded.suspects, withheld=loaded.withheld)
     parts = replace(parts, secrets=known, secrets_path=loaded.path, routes=routes, actor=actor)
     rows = route_rows(parts, routes)
