@@ -57,13 +57,13 @@ def bad_news(
         row = current(tx, agent, schedule)
         assert row is not None
         _set_reminders(tx, now, row)
-    tx.run(
-        "UPDATE outages SET failures = failures + ?, windows = windows + ? WHERE id = ?",
+    updated = tx.one(
+        "UPDATE outages SET failures = failures + ?, windows = windows + ? WHERE id = ?"
+        " RETURNING *",
         failures,
         windows,
         row["id"],
     )
-    updated = current(tx, agent, schedule)
     assert updated is not None
     return updated
 

@@ -131,13 +131,17 @@ def _claim_from(tx: Tx, actor: Actor, now: int, destination: Row, room: int) -> 
     slots = min(room, most - busy)
     claims: list[Claim] = []
     paced_at = destination["paced_at"]
+    levels: Sequence[int] = [level for level in LEVELS if destination[f"first_{level}"] is not None]
     # A row may turn out quiet when it is looked at: one by one, until the slots are used.
     while len(claims) < slots:
-        row = _next(tx, fingerprint, now)
+        row = _next(tx, fingerprint, now, levels)
         paced = _pace(destination, paced_at, now)
         if row is None or paced is None:
             break
-        if not hushed(tx, actor, now, row):
+        is_hushed = hushed(tx, actor, now, row)
+        if is_hushed or row["folds"]:
+            levels = LEVELS  # what ended here, or in its company, gave a turn to others
+        if not is_hushed:
             paced_at = paced
             rows, why = company(tx, actor, now, destination, row)
             claims.append(_take(tx, actor, now, rows, why))
@@ -166,9 +170,9 @@ def _is_sick(destination: Row) -> bool:
     return destination["failures"] > 0 or destination["parked_at"] is not None
 
 
-def _next(tx: Tx, fingerprint: str, now: int) -> Row | None:
+def _next(tx: Tx, fingerprint: str, now: int, levels: Sequence[int]) -> Row | None:
     """The row to go next: of the gravest key, and of those the one that has waited longest."""
-    for level in LEVELS:
+    for level in levels:
         row = tx.one(_FREE, fingerprint, level, now)
         if row is not None:
             return row

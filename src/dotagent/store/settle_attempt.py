@@ -43,7 +43,7 @@ def settle(
     _close_attempt(tx, attempt, judgement, ended)
     if attempt["kind"] == AttemptKind.TRIAL:
         return []
-    window = tx.one("SELECT * FROM windows WHERE id = ?", attempt["window_id"])
+    window = _window(tx, attempt)
     schedule = tx.one(
         "SELECT * FROM schedules WHERE agent = ? AND id = ?", attempt["agent"], attempt["schedule"]
     )
@@ -57,12 +57,19 @@ def settle(
         outages.close(tx, now, attempt["agent"], attempt["schedule"], gone)
     told = _told(tx, attempt, window, schedule, ended, judgement)
     found = _events(actor, attempt, judgement, decision, told, outage, ended)
-    _audit(tx, actor, attempt, window, judgement, ended, outage)
-    _settle_schedule(tx, now, attempt, judgement, decision)
+    _audit(tx, actor, attempt, schedule, judgement, ended, outage)
+    _settle_schedule(tx, now, attempt, schedule, judgement, decision)
     touched = tell(tx, actor, now, found)
     # An edit during an attempt that was then interrupted may have left its window no further try.
     touched |= windows.close_used_up(tx, actor, now, attempt["agent"])
     return outbox.claim(tx, actor, now, room, touched)
+
+
+def _window(tx: Tx, attempt: Row) -> Row | None:
+    """As it stands now; a run that a person asked for has none."""
+    if attempt["window_id"] is None:
+        return None
+    return tx.one("SELECT * FROM windows WHERE id = ?", attempt["window_id"])
 
 
 def _close_attempt(tx: Tx, attempt: Row, judgement: Judgement, ended: Ended) -> None:
@@ -251,7 +258,7 @@ def _audit(
     tx: Tx,
     actor: Actor,
     attempt: Row,
-    window: Row | None,
+    schedule: Row | None,
     judgement: Judgement,
     ended: Ended,
     outage: Row | None,
@@ -263,7 +270,6 @@ def _audit(
         record.append(tx, actor, now, "critical", "preflight_failed", **names, **more)
     else:
         good = judgement.verdict in GOOD
-        slug = tx.value("SELECT slug FROM schedules WHERE agent = ? AND id = ?", *names.values())
         record.append(
             tx,
             actor,
@@ -271,7 +277,7 @@ def _audit(
             "notice" if good else "critical",
             "agent_run",
             **names,
-            slug=slug or "default",
+            slug=(schedule["slug"] if schedule is not None else "") or "default",
             manifest_sha256=attempt["manifest_sha256"],
             exit_code=exits.legacy_code(exit),
             duration_seconds=max(now - (attempt["spawned_at"] or attempt["claimed_at"]), 0) // 1000,
@@ -281,18 +287,23 @@ def _audit(
         record.append(
             tx, actor, now, "notice", "agent_recovered", **names, attempts=attempt["number"]
         )
-    closed = tx.one("SELECT * FROM windows WHERE id = ?", attempt["window_id"])
+    closed = _window(tx, attempt)
     if closed is not None and closed["state"] == WindowState.GIVEN_UP:
         code = exits.legacy_code(exit)
         windows.audit_given_up(tx, actor, now, closed, code=code, stderr=ended.stderr.text)
 
 
 def _settle_schedule(
-    tx: Tx, now: int, attempt: Row, judgement: Judgement, decision: Wait | Close
+    tx: Tx,
+    now: int,
+    attempt: Row,
+    before: Row | None,
+    judgement: Judgement,
+    decision: Wait | Close,
 ) -> None:
     agent, schedule = attempt["agent"], attempt["schedule"]
     manual = attempt["kind"] == AttemptKind.MANUAL
-    was = tx.value("SELECT health FROM schedules WHERE agent = ? AND id = ?", agent, schedule)
+    was = before["health"] if before is not None else None
     found = health.after(judgement, decision, attempt["number"], manual=manual, was=was or "")
     if found is not None:
         windows.set_health(tx, agent, schedule, *found)
