@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from bench.__main__ import MEASUREMENTS, main
@@ -63,6 +65,23 @@ def test_an_unknown_measurement_is_refused(capsys: pytest.CaptureFixture[str]) -
         status,
         capsys.readouterr().err,
     )
+
+
+@pytest.mark.parametrize("words", [["--write"], ["--write", "no/such.md"], ["--write", "bare.md"]])
+def test_where_nothing_can_be_written_nothing_is_measured(
+    words: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A file that is not there or has no markers is refused at once, not after ten minutes."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bare.md").write_text(f"# Numbers\n{BEGIN}\n")
+    status = main([*words])
+
+    said = capsys.readouterr()
+    assert (2, "") == (status, said.out)
+    assert said.err.startswith(f"--write needs a file that has the lines {BEGIN} and {END}: ")
 
 
 @pytest.mark.parametrize("exponent", [0, 1, 2])
