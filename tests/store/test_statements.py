@@ -60,14 +60,15 @@ async def fail(home: Counted) -> tuple[list[str], list[str]]:
 
 
 async def test_settling_an_attempt(home: Counted) -> None:
-    """The end of an attempt that goes on an outage takes so many statements to its claimed
-    message, and asks for nothing twice."""
+    """The end of an attempt that goes on an outage takes so many statements to its claimed message.
+    Asked twice is only what may go next: before the claim, and again after it."""
     await fail(home)
 
     settling, _ = await fail(home)
+    twice = {sql for sql in settling if settling.count(sql) > 1}
 
     assert 25 == len(settling)
-    assert sorted(set(settling)) == sorted(settling)
+    assert [True] == ["d.turn = 1" in sql for sql in twice]
 
 
 async def test_settling_a_send(home: Counted) -> None:
