@@ -93,6 +93,14 @@ def crash(after: int, arrives: bool = True) -> Act:
 
 REJECTED, LATER = RejectDestination(why="404"), Retry(why="429", after_ms=2 * DAY_MS)
 KNOWN: dict[str, Story] = {
+    "a queued schedule slept until the time of a wrong clock": [
+        crash(7 * HOUR_MS),
+        ("turn", {"room": 99}),
+        ("clock_steps", {"by": 2 * 365 * DAY_MS}),
+        ("turn", {"room": 2}),
+        crash(0, arrives=False),
+        ("clock_steps", {"by": -30 * DAY_MS}),
+    ],
     "a trial is no success": [
         ("time_passes", {"step": 2 * DAY_MS}),
         ("run_by_hand", {"name": "b", "trial": True}),

@@ -126,6 +126,14 @@ _AHEAD = (
         " AND gone_at IS NULL AND held_at IS NULL",
         _HOUR,
     ),
+    # Where the next look does not follow from the cursor: it waited for a run, or was asked for at
+    # once, first seen, edited or back.
+    (
+        "UPDATE schedules SET next_due_at = ?1 WHERE next_due_at > ?1 + ?2 AND gone_at IS NULL"
+        " AND held_at IS NULL AND (overlap = 'queue' OR planned_through IS NULL"
+        " OR planned_as IS NOT NULL OR was_away = 1)",
+        _HOUR,
+    ),
     # A waiting window is tried by its deadline at the latest; if that lies before now, planning
     # closes it, else the wait was within what the manifest asked for. One that is held has no
     # next try at all (rules R9).
