@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import subprocess
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,18 +18,8 @@ SLOW = PLUGIN.replace("  info) ", '  info) cat "$(dirname "$0")/gate"; ')
 def test_whoever_waits_hears_why(home: Path) -> None:
     """What is done comes after a second, and is gone before the answer; the answer stays."""
     gate = slow_plugin(home)
-    ours, theirs = pty.openpty()
     env = environment(home, {"DOTAGENT_PLUGIN_PATH": str(home), "TERM": "xterm"})
-    with subprocess.Popen(argv("plugin", "list"), env=env, stdout=theirs, stderr=theirs):
-        os.close(theirs)
-        seen = b""
-        while "what they are …".encode() not in seen:
-            seen += os.read(ours, 100)
-        gate.open()
-        with suppress(OSError):  # the end of a terminal's other side
-            while chunk := os.read(ours, 4096):
-                seen += chunk
-    os.close(ours)
+    seen = _at_a_terminal("plugin", "list", env=env, word="what they are …", then=gate)
     before, erased, after = seen.partition(b"\r\x1b[K")
 
     assert before.startswith(b"dotagent: asking ")
@@ -40,19 +31,25 @@ def test_a_tick_that_takes_long(home: Path) -> None:
     """Whoever calls it at a terminal hears what it does, until it is done."""
     at_start = '[[schedules]]\nid = "s"\nevery = "1h"\nrun_at_start = true\n'
     gate = Gate(write_agent(home, "slow", at_start, script="cat gate"))
+    seen = _at_a_terminal("tick", env=environment(home), word="running what is due …", then=gate)
+
+    assert b"\r\x1b[Kscanned 1 agent(s); dispatched 1;" in seen
+
+
+def _at_a_terminal(*words: str, env: Mapping[str, str], word: str, then: Gate) -> bytes:
+    """All that the command shows; it may go on once it has shown ``word``."""
     ours, theirs = pty.openpty()
-    with subprocess.Popen(argv("tick"), env=environment(home), stdout=theirs, stderr=theirs):
+    with subprocess.Popen(argv(*words), env=env, stdout=theirs, stderr=theirs):
         os.close(theirs)
         seen = b""
-        while "running what is due …".encode() not in seen:
+        while word.encode() not in seen:
             seen += os.read(ours, 100)
-        gate.open()
+        then.open()
         with suppress(OSError):  # the end of a terminal's other side
             while chunk := os.read(ours, 4096):
                 seen += chunk
     os.close(ours)
-
-    assert b"\r\x1b[Kscanned 1 agent(s); dispatched 1;" in seen
+    return seen
 
 
 def test_nothing_without_a_terminal(home: Path) -> None:

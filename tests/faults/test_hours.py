@@ -25,6 +25,19 @@ FLAKY = 'echo >> "$AGENT_HOME/runs"; test "$(wc -l < "$AGENT_HOME/runs")" -gt 4'
 """Fails four times, then never again."""
 
 
+async def _offline_until(made: Scene, back_at: int) -> None:
+    """Live through it, and half an hour more."""
+    await made.proxy.stop()
+
+    async def network() -> None:
+        if made.clock.now() >= back_at and not made.proxy.is_up:
+            await made.proxy.start()
+
+    made.on_jump.append(network)
+    async with running(made.line):
+        await made.until(lambda: made.clock.now() > back_at + HOUR_MS // 2 and at_rest(made))
+
+
 async def test_a_network_that_returns_after_three_hours(tmp_path: Path) -> None:
     """Whatever is still wanted by then arrives, in order, with the first try that gets through;
     what was only worth an hour or less ended with the first try that failed when it was overdue,
@@ -32,15 +45,7 @@ async def test_a_network_that_returns_after_three_hours(tmp_path: Path) -> None:
     missed nothing itself."""
     back_at = START + 3 * HOUR_MS
     async with scene(tmp_path / "home", every="30m", scripts={"flaky": FLAKY}) as made:
-        await made.proxy.stop()
-
-        async def network() -> None:
-            if made.clock.now() >= back_at and not made.proxy.is_up:
-                await made.proxy.start()
-
-        made.on_jump.append(network)
-        async with running(made.line):
-            await made.until(lambda: made.clock.now() > back_at + HOUR_MS // 2 and at_rest(made))
+        await _offline_until(made, back_at)
 
         sick = [row for row in made.rows("WHERE e.agent != ''") if row["notifier"] == "sick"]
         failed_at = made.line.values(FAILED)
@@ -72,15 +77,7 @@ async def test_a_network_that_returns_speaks_in_few_words(tmp_path: Path) -> Non
     back is one message, which says how it ended (product §6); the next run is one of its own."""
     back_at = START + 3 * HOUR_MS
     async with scene(tmp_path / "home", every="30m", scripts={"f": FLAKY}, channel=PUSH) as made:
-        await made.proxy.stop()
-
-        async def network() -> None:
-            if made.clock.now() >= back_at and not made.proxy.is_up:
-                await made.proxy.start()
-
-        made.on_jump.append(network)
-        async with running(made.line):
-            await made.until(lambda: made.clock.now() > back_at + HOUR_MS // 2 and at_rest(made))
+        await _offline_until(made, back_at)
 
         texts = [request.body.decode().split("\n")[0] for request in made.sick.accepted]
         together = [row["kind"] for row in made.rows("WHERE d.state = 'sent' AND d.led_by > 0")]
