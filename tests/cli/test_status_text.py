@@ -534,4 +534,4 @@ def test_a_pause_is_said_once(past: Past) -> None:
     past.plan("2026-03-29 09:01")
 
     assert PAUSED == Ending.PAUSED
-    assert line_of(past, "a/hourly").startswith("paused until 11:00 by ann: holiday; ")
+    assert "paused until 11:00 by ann: holiday" == line_of(past, "a/hourly")

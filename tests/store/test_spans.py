@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 
 from dotagent.core.passage import ASLEEP, Passage, Span
-from dotagent.store import history, spans
+from dotagent.store import span_view, spans
 from dotagent.store.holders import DAEMON
 from tests.core.walls import HOUR_MS, MINUTE_MS
 from tests.store.builder import EIGHT, SEEN, Home
@@ -17,7 +17,7 @@ NOW = EIGHT + 12 * HOUR_MS
 
 def away(home: Home) -> list[tuple[int, int, str]]:
     with closing(home.store.read()) as reader:
-        found = history.away(reader, EIGHT - MINUTE_MS, NOW, DAEMON)
+        found = span_view.away(reader, EIGHT - MINUTE_MS, NOW, DAEMON)
     return [(each.from_at, each.to_at, each.why) for each in found]
 
 

@@ -7,25 +7,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import replace
 from sqlite3 import Row
 
-from dotagent.core.case import Attempt, Away, Case, Outage, Silenced, Standing, Window
+from dotagent.core.case import Attempt, Case, Outage, Silenced, Standing, Window
 from dotagent.core.decide import Verdict
 from dotagent.core.ending import Ending, ending_of
 from dotagent.core.fit import clean
 from dotagent.core.model import AttemptKind, Interrupted, WindowState
 from dotagent.core.past import Span
 from dotagent.core.result import numbers
-from dotagent.store import silences
+from dotagent.store import silences, span_view
 from dotagent.store.news import news
 from dotagent.store.reading import Reader
 
 TAIL_LINES = 5
-EARLIER_SPANS = 50
-"""So far back the beginning of an absence is looked for that only commands interrupted."""
-PLANNING = ("daemon", "tick")
-"""Roles of holders that start what schedules want."""
 
 # --------------------------------------------------------------------------------------- schedules
 
@@ -110,17 +105,17 @@ def window_by_id(reader: Reader, agent: str, window_id: int) -> tuple[str, Windo
 
 def latest_window(reader: Reader, standing: Standing) -> Window | None:
     """The window planned last."""
-    row = reader.execute(
-        "SELECT * FROM windows WHERE agent = ? AND schedule = ? ORDER BY id DESC LIMIT 1",
-        (standing.agent, standing.schedule),
-    ).fetchone()
-    return None if row is None else window_of(row)
+    return _last(reader, standing, "")
 
 
 def window_in_progress(reader: Reader, standing: Standing) -> Window | None:
     """The window that runs now, if one does."""
+    return _last(reader, standing, "AND state = 'running'")
+
+
+def _last(reader: Reader, standing: Standing, which: str) -> Window | None:
     row = reader.execute(
-        "SELECT * FROM windows WHERE agent = ? AND schedule = ? AND state = 'running'",
+        f"SELECT * FROM windows WHERE agent = ? AND schedule = ? {which} ORDER BY id DESC LIMIT 1",
         (standing.agent, standing.schedule),
     ).fetchone()
     return None if row is None else window_of(row)
@@ -251,7 +246,7 @@ def case_of_window(
         news=news(reader, f"agent = ? AND schedule = ? AND {where}", _names(standing)),
         outage=_outage(reader, standing, window.expected_at, window.closed_at or now),
         silenced=_silenced(reader, standing),
-        away=away(reader, window.expected_at, now, actor),
+        away=span_view.away(reader, window.expected_at, now, actor),
         busy_with=busy,
         actor=actor,
     )
@@ -292,7 +287,7 @@ def case_of_attempt(
         news=news(reader, "attempt_id = ?", (attempt.id,)),
         outage=_outage(reader, standing, attempt.started_at, attempt.ended_at or now),
         silenced=_silenced(reader, standing),
-        away=away(reader, attempt.started_at, now, actor),
+        away=span_view.away(reader, attempt.started_at, now, actor),
         actor=actor,
     )
 
@@ -306,7 +301,7 @@ def case_of_nothing(
     return Case(
         standing=standing,
         silenced=_silenced(reader, standing),
-        away=away(reader, since, now, actor),
+        away=span_view.away(reader, since, now, actor),
         asked=asked,
         nearest=near,
         actor=actor,
@@ -357,49 +352,3 @@ def _outage(reader: Reader, standing: Standing, from_at: int, to_at: int) -> Out
         return None
     names = ("opened_at", "failures", "windows", "closed_at", "closed_by", "acked_at", "acked_why")
     return Outage(**{name: row[name] for name in names})
-
-
-def away(reader: Reader, from_at: int, now: int, actor: str | None) -> list[Away]:
-    """When, since ``from_at``, no schedule was acted on; where nobody is at it now, up to now.
-
-    Two spans between which only a command held the home, which plans nothing, are one."""
-    rows = reader.execute(
-        "SELECT * FROM (SELECT * FROM spans WHERE to_at < ?1 ORDER BY to_at DESC LIMIT ?2)"
-        " UNION ALL SELECT * FROM spans WHERE to_at >= ?1 ORDER BY from_at",
-        (from_at, EARLIER_SPANS),
-    ).fetchall()
-    found = [Away(from_at=row["from_at"], to_at=row["to_at"], why=row["why"]) for row in rows]
-    if actor not in PLANNING and (last := _last_sign(reader)) is not None:
-        found.append(Away(from_at=last, to_at=now, why="dotagent was not running"))
-    merged: list[Away] = []
-    for each in found:
-        if merged and not _planned_between(reader, merged[-1].to_at, each.from_at):
-            merged[-1] = replace(merged[-1], to_at=each.to_at)
-        else:
-            merged.append(each)
-    return [each for each in merged if each.to_at >= from_at]
-
-
-def _last_sign(reader: Reader) -> int | None:
-    """When the last holder ended, or, where it crashed, was last known to act."""
-    row = reader.execute("SELECT * FROM holders ORDER BY epoch DESC LIMIT 1").fetchone()
-    if row is None or row["ended_at"] is not None:
-        return None if row is None else int(row["ended_at"])
-    last = reader.execute(
-        "SELECT max(coalesce((SELECT max(at) FROM events), 0),"
-        " coalesce((SELECT max(claimed_at) FROM attempts), 0))"
-    ).fetchone()[0]
-    return max(int(row["began_at"]), int(last))
-
-
-def _planned_between(reader: Reader, from_at: int, to_at: int) -> bool:
-    """Whether somebody planned between two spans: who began then, or was there all the time."""
-    roles = ", ".join(f"'{role}'" for role in PLANNING)
-    return bool(
-        reader.execute(
-            f"SELECT 1 FROM holders WHERE role IN ({roles}) AND began_at <= ?2"
-            " AND coalesce(ended_at, ?2) >= ?1 AND (began_at >= ?1 OR coalesce(ended_at, ?2) > ?1)"
-            " LIMIT 1",
-            (from_at, to_at),
-        ).fetchone()
-    )
