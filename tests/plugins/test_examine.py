@@ -8,7 +8,7 @@ import pytest
 
 from dotagent.core.secret import Redactor
 from dotagent.plugins.client import PluginKind
-from dotagent.plugins.examine import Info, fault, info, unfit
+from dotagent.plugins.examine import Info, info, unfit, verdict
 from dotagent.supervisor.speak import speak
 from tests.plugins.scripts import bash
 
@@ -84,19 +84,19 @@ async def test_fault(tmp_path: Path, body: str, why: str | None) -> None:
     """Its own no counts, and that nothing was heard; that it knows no such verb does not: nobody
     ever asked. Secrets of the configuration do not come back."""
     redactor = Redactor(["canary-value"])
-    said = await fault(
+    said = await verdict(
         speak, bash(tmp_path, body), PluginKind.SINK, {"room": "canary-value"}, ENV, redactor
     )
 
-    assert (why is None) == (said is None)
-    assert why is None or why in (said or "")
+    assert (why is None) == (said.why is None)
+    assert why is None or why in (said.why or "")
 
 
 async def test_who_does_not_look_at_the_verb_gets_no_configuration(tmp_path: Path) -> None:
     """It would do its work with it, only because it was asked."""
     seen = tmp_path / "seen"
     path = bash(tmp_path, f"cat >> {seen}; echo '{{\"ok\":true}}'")
-    said = await fault(speak, path, PluginKind.SINK, {"room": "x"}, ENV)
+    said = await verdict(speak, path, PluginKind.SINK, {"room": "x"}, ENV)
 
-    assert said is None
+    assert said.why is None
     assert "" == seen.read_text()

@@ -100,7 +100,8 @@ async def _ask(
         redactor = Redactor(secret, world.withheld)
         env = passed(world.agents_env, use.security)
         async with slots:
-            return await examine.fault(speak, program, use.kind, config, env, redactor)
+            said = await examine.verdict(speak, program, use.kind, config, env, redactor)
+            return said.why
 
     said = await asyncio.gather(*(one(program, use) for program, use in questions.values()))
     return dict(zip(questions, said, strict=True))

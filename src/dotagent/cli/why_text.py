@@ -9,6 +9,7 @@ from itertools import groupby
 from dotagent.cli.layout import Page
 from dotagent.cli.looking import Look
 from dotagent.core.case import Attempt, Case, Sending, Telling, Window
+from dotagent.core.day import NAMES
 from dotagent.core.decide import Verdict
 from dotagent.core.fit import one_line
 from dotagent.core.model import DeliveryState, Kind, WindowState
@@ -21,14 +22,6 @@ from dotagent.core.told import channel_names
 
 Entry = tuple[str, str]
 
-NAMES = {
-    WindowState.SUCCEEDED: "completed",
-    WindowState.GIVEN_UP: "given up",
-    WindowState.MISSED: "missed",
-    WindowState.SKIPPED: "skipped",
-    WindowState.RUNNING: "running",
-    WindowState.WAITING: "waiting",
-}
 TONES = {
     WindowState.SUCCEEDED: "good",
     WindowState.GIVEN_UP: "bad",

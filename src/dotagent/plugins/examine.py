@@ -115,18 +115,6 @@ async def validate(
     return await client.invoke(speak, path, said, env, deadline, verb="validate", redactor=redactor)
 
 
-async def fault(
-    speak: Speak,
-    path: str,
-    kind: PluginKind,
-    config: Any,
-    env: Mapping[str, str],
-    redactor: Redactor = client.NO_SECRETS,
-) -> str | None:
-    """What speaks against using this plugin so, in words."""
-    return (await verdict(speak, path, kind, config, env, redactor)).why
-
-
 async def verdict(
     speak: Speak,
     path: str,
