@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+from functools import partial
 from pathlib import Path
 
 from dotagent.core.span import DAY_MS
 from dotagent.engine.upkeep import FACT, LEAP_MS
-from dotagent.store import facts
+from dotagent.steps.attest import attest_held
+from dotagent.store import facts, look, record
 from dotagent.store.database import Tx
 from tests.engine.line import ONCE, Line, line, running, write_agent
 
@@ -164,6 +167,23 @@ async def test_a_touched_line_is_told_once(tmp_path: Path) -> None:
 
     assert [0, 1, 1] == [len(each) for each in told]
     assert "line 1 was changed" in told[1][0]
+
+
+async def test_what_is_still_to_be_written_is_no_break(tmp_path: Path) -> None:
+    """Whoever follows the record has the rest of it written, also where the recorder sleeps until a
+    time that a wrong clock named."""
+    write_agent(tmp_path, "a", ONCE)
+    async with line(tmp_path) as made:
+        async with running(made):
+            await made.until(lambda: made.values("SELECT 1 FROM attempts WHERE ended_at"))
+        parts, recorder = made.parts, made.recorder
+        more = partial(record.append, actor=parts.actor, now=0, severity="info", event_type="x")
+        await made.store.write(more)
+        behind = look.audit_head(parts.reader) - recorder.written
+        found = await asyncio.to_thread(attest_held, parts.paths, made.store, recorder.catch_up)
+
+    assert 0 < behind
+    assert (None, 0) == (found.broken_at, found.waiting)
 
 
 def touch(path: Path) -> None:

@@ -83,9 +83,10 @@ class Recorder:
     async def flush(self) -> bool:
         """Append all that is committed and not yet written; whether that is done. Who is cancelled
         while it appends leaves that to its end: nobody else begins before it."""
-        return await asyncio.to_thread(self._catch_up)
+        return await asyncio.to_thread(self.catch_up)
 
-    def _catch_up(self) -> bool:
+    def catch_up(self) -> bool:
+        """``flush`` for a thread."""
         try:
             with self._appending:
                 try:

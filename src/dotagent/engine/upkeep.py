@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from dotagent.core.config import Config
 from dotagent.core.errors import HomeError, StoreBusy
 from dotagent.core.span import DAY_MS, HOUR_MS
+from dotagent.engine.recorder import Recorder
 from dotagent.steps.attest import attest_held
 from dotagent.steps.greet import tell_flaw
 from dotagent.steps.parts import Parts
@@ -67,7 +68,7 @@ class Upkeep:
                 await _prune(parts, config, now, is_stopped)
                 await _files(parts, config, now, is_stopped)
             if await engine.recorder.flush():  # else the file is behind, which is no break
-                await _verify(parts, is_stopped)
+                await _verify(parts, engine.recorder, is_stopped)
             if not is_stopped():
                 await parts.store.write(lambda tx: facts.remember(tx, FACT, str(now)))
         except StoreBusy:
@@ -87,15 +88,16 @@ def _is_believed(last: str | None, now: int) -> bool:
     return last is None or not last.isdecimal() or abs(now - int(last)) <= LEAP_MS
 
 
-async def _verify(parts: Parts, is_stopped: Callable[[], bool]) -> None:
-    """Follow the whole record once: a start looks at its end alone."""
+async def _verify(parts: Parts, recorder: Recorder, is_stopped: Callable[[], bool]) -> None:
+    """Follow the whole record once: a start looks at its end alone. A file that cannot be written
+    just now is behind, which is no break."""
     if is_stopped():
         return
     try:
-        finding = await asyncio.to_thread(attest_held, parts.paths, parts.store)
+        finding = await asyncio.to_thread(attest_held, parts.paths, parts.store, recorder.catch_up)
     except HomeError:
         return  # what cannot be read is the recorder's trouble, and shown as such
-    if not finding.whole:
+    if not finding.whole and recorder.trouble is None:
         await tell_flaw(parts, finding)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import islice
 
 from dotagent.core import chain
@@ -19,10 +18,8 @@ from dotagent.store.database import Store
 from dotagent.store.reading import Reader
 from dotagent.system import auditfile, segments
 from dotagent.system.paths import Paths
-from dotagent.system.waiting import pause
 
 BATCH = 1_000
-PAUSE_MS = 250
 LOOKS = 20
 """How often the file of a home that is at work is looked at again before it counts as cut."""
 
@@ -50,7 +47,7 @@ def attest(
     *,
     legacy: chain.Verdict | None = None,
     held: bool = False,
-    pause: Callable[[], None] = lambda: None,
+    pause: Callable[[], object] = lambda: None,
 ) -> Finding:
     """The record in ``path``. ``legacy``: the log that it may continue; ``held``: whether somebody
     may be writing it, for whom ``pause`` waits. Raises ``HomeError`` if it cannot be read."""
@@ -66,11 +63,12 @@ def attest(
     return finding
 
 
-def attest_held(paths: Paths, store: Store) -> Finding:
-    """The record of a home that we hold, with a connection of our own: for a thread."""
+def attest_held(paths: Paths, store: Store, catch_up: Callable[[], object]) -> Finding:
+    """The record of a home that we hold, with a connection of our own: for a thread. What waits is
+    not waited for: ``catch_up`` has it written, whatever the clock says meanwhile."""
     legacy = auditfile.verify_legacy(paths.legacy_audit)
     with closing(store.read()) as reader:
-        return attest(paths.audit, reader, legacy=legacy, held=True, pause=partial(pause, PAUSE_MS))
+        return attest(paths.audit, reader, legacy=legacy, held=True, pause=catch_up)
 
 
 def attest_alone(path: str) -> Finding:
