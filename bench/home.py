@@ -110,8 +110,12 @@ async def held(home: Path, agents: int) -> AsyncIterator[Engine]:
 
 
 async def begin(engine: Engine, name: str) -> int:
-    """Claim an attempt of the agent, as a person's run does; its id."""
+    """Claim an attempt of the agent, as a person's run does; its id. Its manifest is read, as it is
+    for whatever really runs."""
     parts = engine.parts
+    row = look.agent(parts.reader, name)
+    assert row is not None
+    engine.catalogue.manifest(name, row["sha256"])
 
     def claim(tx: Tx) -> int:
         run = attempts.claim_asked(
@@ -121,7 +125,7 @@ async def begin(engine: Engine, name: str) -> int:
             agent=name,
             schedule_id="nightly",
             kind=AttemptKind.MANUAL,
-            sha256="",
+            sha256=row["sha256"],
             request_id=0,
         )
         assert run is not None
