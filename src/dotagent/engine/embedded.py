@@ -16,6 +16,7 @@ from typing import Any
 
 from dotagent.core.config import Config
 from dotagent.core.errors import HomeError, StoreBusy
+from dotagent.core.model import Sent
 from dotagent.core.share import SENDS_AT_ONCE
 from dotagent.core.targets import PLUGIN
 from dotagent.engine.asked import Asked
@@ -312,13 +313,22 @@ class Engine:
             self._spawn(self._deliver(claim))
 
     async def _deliver(self, claim: Claim) -> None:
-        try:
-            result = await deliver(self.parts, self.catalogue, claim, room=self._room_to_go_on)
-        finally:
-            self._sending -= 1
-        self.send(result.next)
-        if claim.driver == PLUGIN:
-            await self.folders.told(self.parts, claim.event_seq)
+        """Send it, then what its settling claimed, for as long as that claims any: while messages
+        follow one another, nothing is due that the loop would have to look for."""
+        following: Sequence[Claim] = (claim,)
+        while following:
+            claim, *others = following
+            self.send(others)
+            try:
+                result = await deliver(self.parts, self.catalogue, claim, room=self._room_to_go_on)
+            finally:
+                self._sending -= 1
+            following = result.next
+            self._sending += bool(following)
+            if claim.driver == PLUGIN:
+                await self.folders.told(self.parts, claim.event_seq)
+            if self.mode.until is not None or not isinstance(result.outcome, Sent):
+                self.poke()  # a person waits for it, or its destination rests
 
     def _room_to_tell(self) -> int:
         """What an attempt that settles now may send at once; not if it settles late: it claims by
