@@ -290,7 +290,7 @@ TABLE = (
         rule="R17",
         what="recovery leaves the dead one's sends",
         sql=[
-            ("WHERE state = 'sending' AND epoch < ?", "WHERE state = 'sending' AND 0 AND epoch < ?")
+            ("WHERE d.state = 'sending' AND d.epoch < ?", "WHERE 0 AND d.epoch < ?")
         ],
         breaks="R17: a message is on its way for ever",
     ),

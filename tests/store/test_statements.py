@@ -67,7 +67,7 @@ async def test_settling_an_attempt(home: Counted) -> None:
     settling, _ = await fail(home)
     twice = {sql for sql in settling if settling.count(sql) > 1}
 
-    assert 25 == len(settling)
+    assert 23 == len(settling)
     assert [True] == ["d.turn = 1" in sql for sql in twice]
 
 
@@ -77,5 +77,5 @@ async def test_settling_a_send(home: Counted) -> None:
 
     _, sending = await fail(home)
 
-    assert 12 == len(sending)
+    assert 9 == len(sending)
     assert sorted(set(sending)) == sorted(sending)

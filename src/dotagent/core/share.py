@@ -6,6 +6,8 @@ other one.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 SENDS_AT_ONCE = 256
 """Sends on their way, over all destinations."""
 CROWDED = SENDS_AT_ONCE // 2
@@ -14,9 +16,22 @@ SICK_AT_ONCE = SENDS_AT_ONCE // 4
 """Probes on their way to destinations that are down."""
 
 
-def slots(*, parallel: int, sick: bool, sending: int, probing: int) -> int:
-    """How many sends a destination may have on their way now. ``sending``: how many all have;
-    ``probing``: those of them to destinations that are down."""
+@dataclass(slots=True, kw_only=True)
+class Flow:
+    """What is on its way. ``sending``: to all destinations; ``probing``: of those, to the ones that
+    are down."""
+
+    sending: int
+    probing: int
+
+    def more(self, count: int, *, sick: bool) -> None:
+        """So many more are on their way to one destination."""
+        self.sending += count
+        self.probing += count if sick else 0
+
+
+def slots(flow: Flow, *, parallel: int, sick: bool) -> int:
+    """How many sends a destination may have on their way now."""
     if sick:
-        return 1 if probing < SICK_AT_ONCE else 0
-    return 1 if sending >= CROWDED else parallel
+        return 1 if flow.probing < SICK_AT_ONCE else 0
+    return 1 if flow.sending >= CROWDED else parallel

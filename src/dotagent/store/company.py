@@ -266,13 +266,17 @@ def _skip(tx: Tx, actor: Actor, now: int, row: Row, outcome: Skipped) -> None:
 
 
 def heard(tx: Tx, now: int, fingerprint: str, row: Row) -> None:
-    """A message has reached a recipient that somebody limits."""
+    """A message has reached a recipient: kept where somebody limits that one (``limited``: of the
+    recipient that the row was claimed for)."""
+    if not row["agent"] or (fingerprint == row["fingerprint"] and not row["limited"]):
+        return
     tx.run(
         "INSERT OR REPLACE INTO said (fingerprint, agent, schedule, gravity, at)"
-        " SELECT ?1, agent, schedule, ?2, ?3 FROM events WHERE seq = ?4 AND agent != ''"
-        " AND EXISTS (SELECT 1 FROM routing WHERE fingerprint = ?1 AND rate_limit_ms > 0)",
+        " SELECT ?1, ?2, ?3, ?4, ?5"
+        " WHERE EXISTS (SELECT 1 FROM routing WHERE fingerprint = ?1 AND rate_limit_ms > 0)",
         fingerprint,
+        row["agent"],
+        row["schedule"],
         row["gravity"],
         now,
-        row["event_seq"],
     )

@@ -30,13 +30,15 @@ BATCH = 256
 
 
 class Tx:
-    """A transaction: SQL in, rows out. ``audited`` turns true once an audit row was added."""
+    """A transaction: SQL in, rows out. ``audited`` turns true once an audit row was added; ``head``
+    is then the last one's number and hash."""
 
-    __slots__ = ("audited", "db")
+    __slots__ = ("audited", "db", "head")
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self.db = db
         self.audited = False
+        self.head: tuple[int, str] | None = None
 
     def _execute(self, sql: str, params: Sequence[Param]) -> sqlite3.Cursor:
         try:
@@ -249,7 +251,7 @@ class Store:
         return tx.audited
 
     def _perform(self, job: _Job, tx: Tx) -> None:
-        audited = tx.audited
+        before = tx.audited, tx.head
         self._db.execute("SAVEPOINT job")
         try:
             job.result = job.op(tx)
@@ -260,7 +262,7 @@ class Store:
         except Exception as error:
             job.error = error
         if job.error is not None:
-            tx.audited = audited
+            tx.audited, tx.head = before
             self._db.execute("ROLLBACK TO job")
         self._db.execute("RELEASE job")
 

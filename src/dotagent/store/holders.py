@@ -159,7 +159,9 @@ def recover_sends(tx: Tx, actor: Actor, now: int) -> None:
     went as one message are one suspect, which goes once more as it was; dies the holder of that
     too, it falls apart, so that the one which is poison is found."""
     found = tx.all(
-        "SELECT * FROM deliveries WHERE state = 'sending' AND epoch < ? ORDER BY id", actor.epoch
+        "SELECT d.*, e.agent FROM deliveries d JOIN events e ON e.seq = d.event_seq"
+        " WHERE d.state = 'sending' AND d.epoch < ? ORDER BY d.id",
+        actor.epoch,
     )
     units: dict[int, list[Row]] = {}
     for row in found:

@@ -64,12 +64,12 @@ def attest(
     plugin: str | None = None,
     purpose: str = "notify",
 ) -> None:
-    """The record of one send (contract §9, §13): a plugin goes by its bare short name. ``others``:
-    the deliveries that went in the same message."""
+    """The record of one send (contract §9, §13): a plugin goes by its bare short name. ``row``: the
+    delivery, with the ``agent`` of its event; ``others``: those that went in the same message."""
     word = outcome_word(outcome)
     ok = word in ("sent", "skipped")
     fields: dict[str, Any] = {
-        "agent": tx.value("SELECT agent FROM events WHERE seq = ?", row["event_seq"]),
+        "agent": row["agent"],
         "plugin": plugin or f"notifier:{row['driver']}",
         "plugin_kind": purpose,
         "ok": ok,

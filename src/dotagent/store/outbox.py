@@ -87,13 +87,17 @@ AS first_{level}
 
 
 _FIRSTS = ", ".join(_first(level) for level in LEVELS)
+_BUSY = """
+(SELECT count(*) FROM deliveries b INDEXED BY deliveries_sending
+ WHERE b.fingerprint = t.fingerprint AND b.state = 'sending' AND b.led_by IS NULL)
+"""
 _READY = f"""
 {_WAITED_FOR}
-SELECT t.*, {_FIRSTS} FROM waited_for JOIN destinations t USING (fingerprint)
+SELECT t.*, {_BUSY} AS busy, {_FIRSTS} FROM waited_for JOIN destinations t USING (fingerprint)
 WHERE t.down_until <= ?1
 """
 _READY_ONE = f"""
-SELECT t.*, {_FIRSTS} FROM destinations t WHERE t.fingerprint = ?2 AND t.down_until <= ?1
+SELECT t.*, {_BUSY} AS busy, {_FIRSTS} FROM destinations t WHERE t.fingerprint = ?2 AND t.down_until <= ?1
 """
 _SUSPECT_IN_FLIGHT = "SELECT 1 FROM deliveries WHERE state = 'sending' AND suspect > 0"
 
@@ -107,11 +111,13 @@ def claim(
         ready = tx.all(_READY, now)
     else:
         ready = [row for each in sorted(set(only)) for row in tx.all(_READY_ONE, now, each)]
+    ranked = sorted((_rank(row), row) for row in ready if _rank(row) is not None)
+    flow = _flow(tx) if ranked else None
     claims: list[Claim] = []
-    for _, destination in sorted((_rank(row), row) for row in ready if _rank(row) is not None):
-        if len(claims) >= room:
+    for _, destination in ranked:
+        if len(claims) >= room or flow is None:
             break
-        claims += _claim_from(tx, actor, now, destination, room - len(claims))
+        claims += _claim_from(tx, actor, now, destination, room - len(claims), flow)
     return claims
 
 
@@ -124,11 +130,13 @@ def _rank(destination: Row) -> tuple[int, int] | None:
     return None
 
 
-def _claim_from(tx: Tx, actor: Actor, now: int, destination: Row, room: int) -> list[Claim]:
+def _claim_from(
+    tx: Tx, actor: Actor, now: int, destination: Row, room: int, flow: share.Flow
+) -> list[Claim]:
     fingerprint = destination["fingerprint"]
-    busy = tx.value(f"{_SENDING} AND fingerprint = ?", fingerprint)
-    most = share.slots(parallel=destination["parallel"], sick=_is_sick(destination), **_flow(tx))
-    slots = min(room, most - busy)
+    sick = _is_sick(destination)
+    most = share.slots(flow, parallel=destination["parallel"], sick=sick)
+    slots = min(room, most - destination["busy"])
     claims: list[Claim] = []
     paced_at = destination["paced_at"]
     levels: Sequence[int] = [level for level in LEVELS if destination[f"first_{level}"] is not None]
@@ -145,25 +153,24 @@ def _claim_from(tx: Tx, actor: Actor, now: int, destination: Row, room: int) -> 
             paced_at = paced
             rows, why = company(tx, actor, now, destination, row)
             claims.append(_take(tx, actor, now, rows, why))
-    return _paced(tx, fingerprint, paced_at, claims)
+    flow.more(len(claims), sick=sick)
+    if claims and destination["every_ms"]:
+        tx.run("UPDATE destinations SET paced_at = ? WHERE fingerprint = ?", paced_at, fingerprint)
+    return claims
 
 
-_SENDING = (
-    "SELECT count(*) FROM deliveries INDEXED BY deliveries_sending"
-    " WHERE state = 'sending' AND led_by IS NULL"
-)
-_PROBING = (
-    "SELECT count(*) FROM deliveries d INDEXED BY deliveries_sending"
-    " CROSS JOIN destinations t USING (fingerprint)"
-    " WHERE d.state = 'sending' AND d.led_by IS NULL"
-    " AND (t.failures > 0 OR t.parked_at IS NOT NULL)"
-)
+_FLOW = """
+SELECT count(*), count(*) FILTER (WHERE t.failures > 0 OR t.parked_at IS NOT NULL)
+FROM deliveries d INDEXED BY deliveries_sending CROSS JOIN destinations t USING (fingerprint)
+WHERE d.state = 'sending' AND d.led_by IS NULL
+"""
 
 
-def _flow(tx: Tx) -> dict[str, int]:
+def _flow(tx: Tx) -> share.Flow:
     """What is on its way; at most as much as is sent at once."""
-    sending = tx.value(_SENDING)
-    return {"sending": sending, "probing": tx.value(_PROBING) if sending else 0}
+    found = tx.one(_FLOW)
+    assert found is not None
+    return share.Flow(sending=found[0], probing=found[1])
 
 
 def _is_sick(destination: Row) -> bool:
@@ -198,12 +205,6 @@ def _pace(destination: Row, paced_at: int, now: int) -> int | None:
     if paced_at > now + every * destination["burst"]:
         return now + every
     return arrival if arrival - now <= every * destination["burst"] else None
-
-
-def _paced(tx: Tx, fingerprint: str, paced_at: int, claims: list[Claim]) -> list[Claim]:
-    if claims:
-        tx.run("UPDATE destinations SET paced_at = ? WHERE fingerprint = ?", paced_at, fingerprint)
-    return claims
 
 
 def _take(tx: Tx, actor: Actor, now: int, rows: Sequence[Row], why: Why | None) -> Claim:
@@ -265,9 +266,7 @@ FROM destinations t JOIN (
          min({", ".join(_soonest(level) for level in LEVELS)}) AS at
   FROM waited_for w) AS first USING (fingerprint)
 WHERE first.at < {_NEVER}
-  AND (SELECT count(*) FROM deliveries b INDEXED BY deliveries_sending
-       WHERE b.fingerprint = t.fingerprint AND b.state = 'sending' AND b.led_by IS NULL)
-      < CASE WHEN t.failures > 0 OR t.parked_at IS NOT NULL THEN ?1 ELSE min(t.parallel, ?2) END
+  AND {_BUSY} < CASE WHEN t.failures > 0 OR t.parked_at IS NOT NULL THEN ?1 ELSE min(t.parallel, ?2) END
 """
 
 
@@ -276,7 +275,7 @@ def next_wake(tx: Tx) -> int | None:
     something waits for. One that is full is not looked at: the settle of what it is sending claims
     the next. Nor is a suspect while another is in flight: its settle wakes the engine."""
     flow = _flow(tx)
-    sick = share.slots(parallel=1, sick=True, **flow)
-    well = share.slots(parallel=share.SENDS_AT_ONCE, sick=False, **flow)
+    sick = share.slots(flow, parallel=1, sick=True)
+    well = share.slots(flow, parallel=share.SENDS_AT_ONCE, sick=False)
     at: int | None = tx.value(_WAKE, sick, well)
     return at

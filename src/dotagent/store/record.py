@@ -12,13 +12,14 @@ from dotagent.store.database import Tx
 
 def append(tx: Tx, actor: Actor, now: int, severity: str, event_type: str, **fields: Any) -> None:
     """Add one line to the chain; ``fields`` in the order of contract §13."""
-    last = tx.one("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1")
-    before = last["hash"] if last else tx.value("SELECT anchor FROM home")
+    seq, before = tx.head or _head(tx)
     line = chain.line(stamp(now, actor.zone), severity, event_type, fields, before)
-    tx.run(
-        "INSERT INTO audit (seq, line, hash) VALUES (?, ?, ?)",
-        (last["seq"] if last else 0) + 1,
-        line,
-        chain.digest(line),
-    )
+    tx.head = seq + 1, chain.digest(line)
+    tx.run("INSERT INTO audit (seq, line, hash) VALUES (?, ?, ?)", seq + 1, line, tx.head[1])
     tx.audited = True
+
+
+def _head(tx: Tx) -> tuple[int, str]:
+    """The last row's number and hash: those that more rows of this transaction go on from."""
+    last = tx.one("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1")
+    return (last["seq"], last["hash"]) if last else (0, tx.value("SELECT anchor FROM home"))

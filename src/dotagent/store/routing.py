@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from sqlite3 import Row
 
 from dotagent.core.manifest_notifier import QuietHours
 from dotagent.ports import Pace
@@ -69,17 +70,15 @@ def set_routes(tx: Tx, now: int, scope: str, routes: Sequence[RouteRow]) -> None
     outages.reroute(tx, now, scope)
 
 
-def follow(tx: Tx, scope: str, notifier: str, claimed_for: str, used: str) -> str:
+def follow(tx: Tx, row: Row, used: str) -> str:
     """Where a message goes on that was claimed for one address and just sent to ``used``. A
-    notifier that was edited meanwhile has its new address already. One whose ``${NAME}`` means
-    another address by now is learnt here, and what waits for it follows."""
-    key = (scope, notifier)
-    current: str | None = tx.value(
-        "SELECT fingerprint FROM routing WHERE scope = ? AND notifier = ?", *key
-    )
+    notifier that was edited meanwhile has its new address (``routed_to``) already. One whose
+    ``${NAME}`` means another address by now is learnt here, and what waits for it follows."""
+    key = row["scope"], row["notifier"]
+    current: str | None = row["routed_to"]
     if current is None:
         return used
-    if used == current or current != claimed_for:
+    if used == current or current != row["fingerprint"]:
         return current
     tx.run("UPDATE routing SET fingerprint = ? WHERE scope = ? AND notifier = ?", used, *key)
     _move(tx, *key, used)

@@ -73,11 +73,21 @@ def _remarked(verdict: Settle, remark: str) -> Settle:
     return replace(verdict, why="; ".join(filter(None, (verdict.why, remark))))
 
 
+_ROW = """
+SELECT d.*, e.agent, e.schedule, r.fingerprint AS routed_to,
+       EXISTS (SELECT 1 FROM routing l WHERE l.fingerprint = d.fingerprint AND l.rate_limit_ms > 0)
+       AS limited
+FROM deliveries d JOIN events e ON e.seq = d.event_seq
+LEFT JOIN routing r ON r.scope = d.scope AND r.notifier = d.notifier
+WHERE d.id = ?
+"""
+
+
 def _rows(tx: Tx, claimed: Claim) -> list[Row]:
     """The deliveries of this send, the leader first; none if it was settled before."""
     rows = []
     for each in (claimed.lead, *claimed.others):
-        row = tx.one("SELECT * FROM deliveries WHERE id = ?", each.delivery_id)
+        row = tx.one(_ROW, each.delivery_id)
         assert row is not None
         if row["state"] == DeliveryState.SENDING and row["tries"] == each.number:
             rows.append(row)
@@ -122,7 +132,7 @@ def _move(
     tx: Tx, now: int, row: Row, verdict: Settle, outcome: Outcome, *, used: str, apart: bool
 ) -> set[str]:
     """The delivery's next state; where it goes on."""
-    goes_on_at = routing.follow(tx, row["scope"], row["notifier"], row["fingerprint"], used)
+    goes_on_at = routing.follow(tx, row, used)
     if verdict.row == "again" or apart:
         tx.run(
             "UPDATE deliveries SET state = 'pending', epoch = NULL, suspect = 0, crashes = 0,"
