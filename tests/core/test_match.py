@@ -167,6 +167,11 @@ def test_only() -> None:
 CRITICAL = [kind for kind in AGENT_EVENTS if SEVERITY[kind] is Severity.CRITICAL]
 
 
+def dead(routes: list[Route], *fingerprints: str) -> list[Route]:
+    """The same notifiers, with these destinations parked."""
+    return [replace(each, parked=each.fingerprint in fingerprints) for each in routes]
+
+
 def stand_ins(found: list[Match]) -> list[str]:
     return [each.route.notifier for each in found if each.stand_in]
 
@@ -176,7 +181,7 @@ def test_stand_in(kind: Kind) -> None:
     """While a channel is parked, critical events also go to a living global one that had not asked
     for them; the parked one keeps its own."""
     routes = [own(), everywhere(events=frozenset({Kind.SUCCESS}))]
-    found = match(event(kind), routes, parked={"f-own"})
+    found = match(event(kind), dead(routes, "f-own"))
 
     assert ["own", "all"] == told(found)
     assert ["all"] == stand_ins(found)
@@ -187,7 +192,7 @@ def test_no_stand_in_for_lesser_events(kind: Kind) -> None:
     """What is not critical waits for its own channel."""
     routes = [own(), everywhere(events=frozenset({Kind.MISSED}))]
 
-    assert [] == stand_ins(match(event(kind), routes, parked={"f-own"}))
+    assert [] == stand_ins(match(event(kind), dead(routes, "f-own")))
 
 
 def test_no_stand_in_while_all_live() -> None:
@@ -204,7 +209,7 @@ def test_another_channel_of_the_manifest_is_no_stand_in() -> None:
         own("living"),
         everywhere(events=frozenset({Kind.SUCCESS})),
     ]
-    found = match(event(Kind.GIVEN_UP), routes, parked={"f-dead"})
+    found = match(event(Kind.GIVEN_UP), dead(routes, "f-dead"))
 
     assert ["all"] == stand_ins(found)
 
@@ -212,7 +217,7 @@ def test_another_channel_of_the_manifest_is_no_stand_in() -> None:
 def test_global_that_asked_needs_no_stand_in() -> None:
     """A living global notifier that hears of it anyway is enough."""
     routes = [own(), everywhere(), everywhere("third", events=frozenset({Kind.SUCCESS}))]
-    found = match(event(Kind.GIVEN_UP), routes, parked={"f-own"})
+    found = match(event(Kind.GIVEN_UP), dead(routes, "f-own"))
 
     assert ["own", "all"] == told(found)
     assert [] == stand_ins(found)
@@ -223,7 +228,7 @@ def test_global_that_is_owed_needs_no_stand_in() -> None:
     reminders, is not told twice of the same event (rules R15, R20)."""
     routes = [own(), everywhere(events=frozenset({Kind.ATTEMPT_FAILED}))]
     owed = {("disk", "own"), ("", "all")}
-    found = match(event(Kind.STILL_FAILING), routes, parked={"f-own"}, only=owed, owed=True)
+    found = match(event(Kind.STILL_FAILING), dead(routes, "f-own"), only=owed, owed=True)
 
     assert ["own", "all"] == told(found)
     assert [] == stand_ins(found)
@@ -233,7 +238,7 @@ def test_global_that_is_quiet_is_no_stand_in() -> None:
     """A global notifier that was told of this outage and reminds of it is not told once more in
     another's place: one event makes one delivery to one notifier."""
     routes = [own(), everywhere(remind=(HOUR,))]
-    found = match(event(Kind.GIVEN_UP), routes, end_told=True, parked={"f-own"})
+    found = match(event(Kind.GIVEN_UP), dead(routes, "f-own"), end_told=True)
 
     assert [("own", None), ("all", "same outage")] == [
         (each.route.notifier, each.quiet) for each in found
@@ -243,7 +248,7 @@ def test_global_that_is_quiet_is_no_stand_in() -> None:
 def test_reminder_of_its_own_is_no_stand_in() -> None:
     """Nor is one that has a reminder of its own, only later."""
     routes = [own(remind=(HOUR,)), everywhere(remind=(2 * HOUR,))]
-    found = match(event(Kind.STILL_FAILING), routes, parked={"f-own"}, only={("disk", "own")})
+    found = match(event(Kind.STILL_FAILING), dead(routes, "f-own"), only={("disk", "own")})
 
     assert ["own"] == told(found)
 
@@ -252,7 +257,7 @@ def test_parked_ones_do_not_stand_in() -> None:
     """Where all global channels are dead, there is no one to stand in."""
     routes = [own(), everywhere(events=frozenset({Kind.SUCCESS}))]
 
-    assert [] == stand_ins(match(event(Kind.GIVEN_UP), routes, parked={"f-own", "f-all"}))
+    assert [] == stand_ins(match(event(Kind.GIVEN_UP), dead(routes, "f-own", "f-all")))
 
 
 def test_stand_in_is_never_the_channel_it_is_about() -> None:
@@ -261,6 +266,6 @@ def test_stand_in_is_never_the_channel_it_is_about() -> None:
         everywhere("dead", fingerprint="f-dead"),
         everywhere("about", fingerprint="f-about", events=frozenset({Kind.SUCCESS})),
     ]
-    found = match(event(Kind.DELIVERY_EXPIRED, about="f-about"), routes, parked={"f-dead"})
+    found = match(event(Kind.DELIVERY_EXPIRED, about="f-about"), dead(routes, "f-dead"))
 
     assert [] == stand_ins(found)

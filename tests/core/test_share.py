@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dotagent.core.share import CROWDED, SENDS_AT_ONCE, SICK_AT_ONCE, slots
+from dotagent.core.share import CROWDED, SENDS_AT_ONCE, SICK_AT_ONCE, Flow, slots
 
 
 @pytest.mark.parametrize(
@@ -22,17 +22,27 @@ from dotagent.core.share import CROWDED, SENDS_AT_ONCE, SICK_AT_ONCE, slots
 def test_slots(sick: bool, sending: int, probing: int, most: int) -> None:
     """All that it takes while there is room; one where it is crowded; one probe while it is down,
     and not too many of these at once."""
-    assert most == slots(parallel=8, sick=sick, sending=sending, probing=probing)
+    assert most == slots(Flow(sending=sending, probing=probing), parallel=8, sick=sick)
 
 
 @pytest.mark.parametrize("hung", [1, 32, 100, CROWDED])
 def test_hung_ones_leave_room(hung: int) -> None:
     """However many messages wait for hung destinations, another one still gets its slot."""
-    sending = 0
+    flow = Flow(sending=0, probing=0)
     for _ in range(hung):
         busy = 0
-        while busy < slots(parallel=8, sick=False, sending=sending, probing=0):
-            busy, sending = busy + 1, sending + 1
+        while busy < slots(flow, parallel=8, sick=False):
+            busy += 1
+            flow.more(1, sick=False)
 
-    assert sending < SENDS_AT_ONCE
-    assert 1 <= slots(parallel=8, sick=False, sending=sending, probing=0)
+    assert flow.sending < SENDS_AT_ONCE
+    assert 1 <= slots(flow, parallel=8, sick=False)
+
+
+def test_probes_are_counted() -> None:
+    """What goes to a destination that is down is a probe; all of it is on its way."""
+    flow = Flow(sending=3, probing=1)
+    flow.more(2, sick=True)
+    flow.more(4, sick=False)
+
+    assert Flow(sending=9, probing=3) == flow

@@ -17,8 +17,9 @@ from dotagent.drivers.kit import registry
 from dotagent.drivers.kit.sender import Kit
 from dotagent.engine.recorder import Recorder
 from dotagent.ports import Sender
+from dotagent.steps.address import address_of
 from dotagent.steps.catalogue import Catalogue
-from dotagent.steps.deliver import address_of, deliver
+from dotagent.steps.deliver import deliver
 from dotagent.steps.parts import Parts
 from dotagent.steps.secrecy import resolved
 from dotagent.store import look

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable
 from sqlite3 import Row
@@ -81,7 +82,9 @@ class Laws:
     def attempts_are_counted(self) -> None:
         """R5, R11: every attempt but interrupted ones and skipped preflights; a loss alone
         exhausts no window."""
-        counted = "coalesce(a.verdict, '') != 'interrupted' AND a.exit NOT LIKE '%\"skip\": true%'"
+        counted = (
+            "coalesce(a.verdict, '') != 'interrupted' AND json_extract(a.exit, '$.skip') IS NOT 1"
+        )
         for row in self.life.rows(
             f"SELECT w.*, (SELECT count(*) FROM attempts a WHERE a.window_id = w.id AND"
             f" (a.exit IS NULL OR {counted})) AS made FROM windows w"
@@ -157,7 +160,7 @@ class Laws:
         failed = [
             row["id"]
             for row in rows("SELECT * FROM attempts WHERE kind != 'trial'")
-            if row["verdict"] == "failed" or (row["exit"] and '"skip": true' in row["exit"])
+            if row["verdict"] == "failed" or json.loads(row["exit"] or "{}").get("skip")
         ]
         assert Counter(row["attempt_id"] for row in told) == Counter(failed), "I2: a failure untold"
         for row in rows("SELECT * FROM events WHERE seq > ?", self._told):

@@ -289,9 +289,7 @@ TABLE = (
     Off(
         rule="R17",
         what="recovery leaves the dead one's sends",
-        sql=[
-            ("WHERE d.state = 'sending' AND d.epoch < ?", "WHERE 0 AND d.epoch < ?")
-        ],
+        sql=[("WHERE d.state = 'sending' AND d.epoch < ?", "WHERE 0 AND d.epoch < ?")],
         breaks="R17: a message is on its way for ever",
     ),
     Off(
@@ -332,7 +330,7 @@ TABLE = (
     Off(
         rule="R20",
         what="nobody stands in for a parked channel",
-        sql=[("FROM destinations WHERE parked_at IS NOT NULL", "FROM destinations WHERE 0")],
+        sql=[("t.parked_at IS NOT NULL AS parked", "0 AS parked")],
         near=163,
         breaks="R20: critical news went to a parked channel only",
     ),

@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from dotagent.core.compact import compact
+
 GENESIS = "GENESIS"
 """What the very first line names as the one before it."""
 
@@ -47,8 +49,7 @@ def line(
         "event": {"event_type": event_type, **fields},
         "prev_hash": prev_hash,
     }
-    text = json.dumps(entry, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text.encode(errors="replace")  # a lone surrogate, from a path that is no text
+    return compact(entry).encode(errors="replace")  # a lone surrogate, from a path that is no text
 
 
 _TS = b'{"ts":"'

@@ -8,10 +8,11 @@ control characters and terminal escapes, never empty and never over the limit.
 
 from __future__ import annotations
 
-import json
 import re
 import unicodedata
 from collections.abc import Callable
+
+from dotagent.core.compact import compact
 
 Size = Callable[[str], int]
 Change = Callable[[str], str]
@@ -42,7 +43,7 @@ def points(text: str) -> int:
 
 def json_bytes(text: str) -> int:
     """Bytes of the text as it stands in UTF-8 JSON, without its quotes."""
-    return len(json.dumps(text, ensure_ascii=False).encode("utf-8", "surrogatepass")) - 2
+    return len(compact(text).encode("utf-8", "surrogatepass")) - 2
 
 
 # ------------------------------------------------------------------------------------ cleaning
@@ -79,7 +80,10 @@ def visible(text: str) -> bool:
 
 def one_line(text: str) -> str:
     """``text`` cleaned and on one line."""
-    return " ".join(part.strip() for part in clean(text).split("\n") if part.strip())
+    cleaned = clean(text)
+    if "\n" not in cleaned:
+        return cleaned.strip()
+    return " ".join(part.strip() for part in cleaned.split("\n") if part.strip())
 
 
 # ------------------------------------------------------------------------- where a cut may fall

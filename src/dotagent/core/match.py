@@ -22,7 +22,7 @@ _ENDS = (Kind.GIVEN_UP, Kind.MISSED)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """One notifier, as the store's routing knows it. ``scope`` is an agent's name, or empty for
-    a global notifier; ``events`` empty means all it can get."""
+    a global notifier; ``events`` empty means all it can get; ``parked``: nothing arrives there."""
 
     scope: str
     notifier: str
@@ -32,6 +32,7 @@ class Route:
     events: frozenset[Kind] = frozenset()
     remind: tuple[int, ...] = ()
     quiet_hours: QuietHours | None = None
+    parked: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,16 +65,15 @@ def match(
     routes: Iterable[Route],
     *,
     end_told: bool = False,
-    parked: Set[str] = frozenset(),
     only: Set[tuple[str, str]] | None = None,
     owed: bool = False,
     silence: Silence | None = None,
 ) -> list[Match]:
     """Every notifier that asked, in the order of ``routes``, each with its answer.
 
-    ``end_told``: an earlier ``given_up`` or ``missed`` of the same outage exists.
-    ``parked``: fingerprints of dead destinations. ``only``: a reminder's own (scope, notifier)s;
-    ``owed``: they get it whether they asked or not. ``silence``: what holds the event back.
+    ``end_told``: an earlier ``given_up`` or ``missed`` of the same outage exists. ``only``: a
+    reminder's own (scope, notifier)s; ``owed``: they get it whether they asked or not. ``silence``:
+    what holds the event back.
     """
     routes = list(routes)
     found: list[Match] = []
@@ -82,7 +82,7 @@ def match(
             continue
         if owed or wants(route, event):
             found.append(_answer(route, event, end_told, silence))
-    stand_in = _stand_in(event, routes, found, parked)
+    stand_in = _stand_in(event, routes, found)
     return [*found, stand_in] if stand_in is not None else found
 
 
@@ -97,19 +97,17 @@ def _answer(route: Route, event: Event, end_told: bool, silence: Silence | None)
     return Match(route=route)
 
 
-def _stand_in(
-    event: Event, routes: list[Route], found: list[Match], parked: Set[str]
-) -> Match | None:
+def _stand_in(event: Event, routes: list[Route], found: list[Match]) -> Match | None:
     """While a destination is parked, critical events also go to a living global notifier, unless
     one of those has its own answer, for it asked or it is owed this one (rules R20)."""
     if event.severity is not Severity.CRITICAL:
         return None
-    if not any(each.quiet is None and each.route.fingerprint in parked for each in found):
+    if not any(each.quiet is None and each.route.parked for each in found):
         return None
     living = [
         route
         for route in routes
-        if not route.scope and route.fingerprint not in {event.about, *parked}
+        if not route.scope and not route.parked and route.fingerprint != event.about
     ]
     answered = [each.route for each in found]
     if not living or any(wants(route, event) or route in answered for route in living):

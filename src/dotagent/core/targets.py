@@ -10,7 +10,7 @@ import hmac
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from dotagent.core.manifest import Hook, Manifest, Notifier
@@ -49,6 +49,17 @@ class Target:
     quiet_hours: QuietHours | None = None
     rate_limit_ms: int = 0
     collapse: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolved:
+    """A target's settings and proxy with every ``${NAME}`` in place, the values that came in by it,
+    and the fingerprint of its address."""
+
+    settings: Mapping[str, Any] = field(repr=False)
+    proxy: str | None = field(repr=False)
+    secrets: tuple[str, ...] = field(repr=False)
+    address: str
 
 
 def of_manifest(manifest: Manifest, home_key: bytes, addressed: Addressed) -> list[Target]:

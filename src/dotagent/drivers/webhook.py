@@ -24,14 +24,15 @@ import base64
 import binascii
 import hashlib
 import hmac
-import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from urllib.parse import quote
 
+from dotagent.core.compact import compact
 from dotagent.core.fit import clean, fit, json_bytes, one_line, visible
 from dotagent.core.model import Message, Outcome
 from dotagent.drivers.kit.driver import Limit
@@ -114,17 +115,12 @@ def _time(at: int) -> str:
 
 
 def _bytes(value: Any) -> bytes:
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return text.encode("utf-8", "replace")
+    return compact(value).encode("utf-8", "replace")
 
 
-def _facts(message: Message) -> dict[str, Any]:
-    """The event's facts; none where they are too many, or no JSON."""
-    facts = dict(message.facts)
-    try:
-        return facts if len(_bytes(facts)) <= _FACTS else {}
-    except (TypeError, ValueError):
-        return {}
+def _output(message: Message, plain: bool, room: int) -> str:
+    tail = plain_tail(message) if plain else message.tail
+    return fit("", tail, room, json_bytes) if visible(clean(tail)) else ""
 
 
 def _data(message: Message, plain: bool) -> dict[str, Any]:
@@ -136,13 +132,14 @@ def _data(message: Message, plain: bool) -> dict[str, Any]:
         "title": title_of(message, None, _TITLE, json_bytes),
         "message": fit(message.line, "", _LINE, json_bytes),
         "link": link_of(message),
-        "facts": {} if plain else _facts(message),
-        "output": "",
+        "facts": {} if plain else dict(message.facts),
+        "output": _output(message, plain, EVENT.most),
     }
 
 
 def _event(message: Message, plain: bool) -> bytes:
-    """A CloudEvent in structured mode, compact, whole at most ``EVENT.most``."""
+    """A CloudEvent in structured mode, compact, whole at most ``EVENT.most``: facts that are too
+    many, or no JSON, are left out, and of the output goes what there is room for."""
     data = _data(message, plain)
     names = (data["agent"], data["schedule"])
     place = "/".join(quote(name, safe="") for name in names if name)
@@ -155,10 +152,21 @@ def _event(message: Message, plain: bool) -> bytes:
         "datacontenttype": "application/json",
         "data": data,
     }
-    room = EVENT.most - len(_bytes(event))
-    tail = plain_tail(message) if plain else message.tail
-    data["output"] = fit("", tail, room, json_bytes) if visible(clean(tail)) else ""
+    with suppress(TypeError, ValueError):
+        if len(whole := _bytes(event)) <= _FACTS:  # no part of it is too large then
+            return whole
+    data["facts"] = data["facts"] if _is_modest(data["facts"]) else {}
+    over = len(_bytes(event)) - EVENT.most
+    if over > 0:
+        data["output"] = _output(message, plain, json_bytes(data["output"]) - over)
     return _bytes(event)
+
+
+def _is_modest(facts: Mapping[str, Any]) -> bool:
+    try:
+        return len(_bytes(facts)) <= _FACTS
+    except (TypeError, ValueError):
+        return False
 
 
 def request(config: Config, message: Message, plain: bool) -> Request:

@@ -18,6 +18,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
+from dotagent.core.compact import compact
 from dotagent.core.secret import Redactor
 from dotagent.ports import Speak, Spoken
 
@@ -164,12 +165,12 @@ def payload(
         raise ValueError(f"additive fields may not replace {', '.join(sorted(clash))}")
     said = {**six, **{key: _plain(value) for key, value in extra.items()}}
     # A lone surrogate (an undecodable byte of a file name) is no UTF-8; it goes out as "?".
-    return _compact(said).encode("utf-8", "replace")
+    return compact(said).encode("utf-8", "replace")
 
 
 def config_json(config: Any) -> bytes:
     """A configuration alone, as ``validate`` is given it."""
-    return _compact(_plain(config)).encode("utf-8", "replace")
+    return compact(_plain(config)).encode("utf-8", "replace")
 
 
 def answer(
@@ -258,7 +259,7 @@ def read_object(stdout: bytes, redactor: Redactor) -> tuple[Mapping[str, Any], s
     try:
         said, stop = _DECODER.raw_decode(text)
         if _HALF.search(text):  # JSON can spell half a character, which can be stored nowhere
-            _compact(said).encode("utf-8")
+            compact(said).encode("utf-8")
     except ValueError:
         return {}, f"its answer is not JSON: {quote(text, redactor)}"
     except RecursionError:
@@ -282,7 +283,7 @@ def _fault(said: Mapping[str, Any], redactor: Redactor) -> str | None:
 
 
 def _value(value: Any, redactor: Redactor) -> str:
-    return quote(f'"{value}"' if isinstance(value, str) else _compact(value), redactor)
+    return quote(f'"{value}"' if isinstance(value, str) else compact(value), redactor)
 
 
 def _no_constant(name: str) -> Any:
@@ -337,10 +338,6 @@ def _head(text: str, limit: int) -> str:
 
 def _tail(text: str, limit: int) -> str:
     return text if len(text) <= limit else "…" + text[1 - limit :]
-
-
-def _compact(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def _plain(value: Any) -> Any:

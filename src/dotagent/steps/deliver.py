@@ -7,25 +7,24 @@ resolved secret leaves this room but inside the parcel.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 from dotagent.core import sample, template
 from dotagent.core.errors import DotagentError, StoreCorrupt
 from dotagent.core.manifest import Manifest
 from dotagent.core.model import Message, Outcome, RejectMessage, Retry, Sent, Skipped, Unknown
-from dotagent.core.targets import PLUGIN, Target, fingerprint
+from dotagent.core.targets import PLUGIN, Resolved, Target, fingerprint
 from dotagent.ports import Parcel
 from dotagent.steps import plugin_call
+from dotagent.steps.address import ready, resolve
 from dotagent.steps.catalogue import Catalogue
 from dotagent.steps.faults import fault
 from dotagent.steps.message import message_of
 from dotagent.steps.mirror import MIRRORED, mirror
 from dotagent.steps.parts import Parts
-from dotagent.steps.secrecy import resolved, secret_values, values_about
-from dotagent.steps.vault import names_in
+from dotagent.steps.secrecy import secret_values, values_about
 from dotagent.store import look, settle_send
 from dotagent.store.outbox import Claim
 
@@ -106,25 +105,18 @@ async def _try(parts: Parts, catalogue: Catalogue, claim: Claim) -> _Try:
     if isinstance(target, str):
         outcome: Outcome = Skipped(why=f"notifier removed: {target}")
         return _Try(outcome=outcome, address=claim.fingerprint, gone=target)
-    plain = message_of(parts.reader, parts.home_id, parts.actor.zone, claim)
-    own_words = target.template if not claim.others else None  # a template is about one event
-    message, remark = template.apply(plain, own_words, parts.actor.zone)
-    message = sample.marked(message)  # whatever its template says
-    await parts.vault.arrived(names_in([target.settings, target.proxy]))
-    settings, secrets = resolved(parts, target.settings)
-    address = address_of(parts, target, settings)
+    message, remark = _message(parts, target, claim)
+    found = await ready(parts, target)
+    address = found.address
     if address != claim.fingerprint and claim.others:
         return _failed(claim, "the channel's address has changed")  # the others' may not have
-    target = await plugin_call.stand_in(parts, target)
-    if target.driver != PLUGIN:
-        settings, secrets = resolved(parts, target.settings)
-    proxy, hidden = resolved(parts, {"proxy": target.proxy})
-    target = replace(target, proxy=proxy["proxy"])
-    seqs = [claim.event_seq, *(each.event_seq for each in claim.others)]
-    wrapped = parcel(target, settings, (*secrets, *hidden), message, claim)
-    wrapped = replace(wrapped, hidden=partial(_unsaid, parts, catalogue, manifest, seqs))
+    inside = await plugin_call.stand_in(parts, target)
+    if inside is not target:
+        target, found = inside, resolve(parts, inside)
     marks = _Marks(parts.home_key, target.driver, claim.arrived)
-    wrapped = replace(wrapped, arrived=marks.known, previous=_previous(parts, claim, message))
+    seqs = [claim.event_seq, *(each.event_seq for each in claim.others)]
+    hidden = partial(_unsaid, parts, catalogue, manifest, seqs)
+    wrapped = _parcel(parts, target, found, message, claim, marks, hidden)
     is_plugin = target.driver == PLUGIN
     if is_plugin:
         wrapped = await _for_plugin(parts, manifest, target, wrapped, claim)
@@ -134,7 +126,41 @@ async def _try(parts: Parts, catalogue: Catalogue, claim: Claim) -> _Try:
         plugin=str(target.settings["name"]) if is_plugin else None,
         purpose=target.purpose,
         remark=remark,
-        recipient=str(settings.get("to")) if target.driver == MIRRORED else None,
+        recipient=str(found.settings.get("to")) if target.driver == MIRRORED else None,
+    )
+
+
+def _message(parts: Parts, target: Target, claim: Claim) -> tuple[Message, str]:
+    """What it says, in the notifier's own words where it has some; and what to remark of these."""
+    plain = message_of(parts.reader, parts.home_id, parts.actor.zone, claim)
+    own_words = target.template if not claim.others else None  # a template is about one event
+    message, remark = template.apply(plain, own_words, parts.actor.zone)
+    return sample.marked(message), remark  # whatever its template says
+
+
+def _parcel(
+    parts: Parts,
+    target: Target,
+    found: Resolved,
+    message: Message,
+    claim: Claim,
+    marks: _Marks,
+    hidden: Callable[[], Sequence[str]],
+) -> Parcel:
+    """What the sender gets; a hook's purpose travels in its settings, for the plugin sender."""
+    hook = {"purpose": target.purpose} if target.driver == PLUGIN else {}
+    return Parcel(
+        driver=target.driver,
+        settings={**found.settings, **hook},
+        message=message,
+        timeout_ms=target.timeout_ms or TIMEOUT_MS,
+        proxy=found.proxy,
+        ca_file=target.ca_file,
+        secrets=found.secrets,
+        hidden=hidden,
+        plain=claim.plain,
+        previous=_previous(parts, claim, message),
+        arrived=marks.known,
     )
 
 
@@ -207,9 +233,7 @@ def _manifest(parts: Parts, catalogue: Catalogue, claim: Claim) -> Manifest | No
     """Whose notifier it is; None for those of config.toml."""
     if not claim.scope:
         return None
-    row = look.agent(parts.reader, claim.scope)
-    assert row is not None
-    return catalogue.manifest(claim.scope, row["sha256"])
+    return catalogue.manifest(claim.scope, claim.manifest_sha256)
 
 
 def _target(parts: Parts, manifest: Manifest | None, claim: Claim) -> Target | str:
@@ -223,30 +247,3 @@ def _target(parts: Parts, manifest: Manifest | None, claim: Claim) -> Target | s
         if target.key == claim.notifier:
             return target
     return f"“{claim.name}” is no longer in {where}"
-
-
-def address_of(parts: Parts, target: Target, settings: Mapping[str, Any]) -> str:
-    """The fingerprint of where these settings point."""
-    address = {name: settings.get(name) for name in parts.addressed(target.driver)}
-    return fingerprint(parts.home_key, target.driver, address)
-
-
-def parcel(
-    target: Target,
-    settings: Mapping[str, Any],
-    secrets: tuple[str, ...],
-    message: Message,
-    claim: Claim,
-) -> Parcel:
-    """What the sender gets; a hook's purpose travels in its settings, for the plugin sender."""
-    hook = {"purpose": target.purpose} if target.driver == PLUGIN else {}
-    return Parcel(
-        driver=target.driver,
-        settings={**settings, **hook},
-        message=message,
-        timeout_ms=target.timeout_ms or TIMEOUT_MS,
-        proxy=target.proxy,
-        ca_file=target.ca_file,
-        secrets=secrets,
-        plain=claim.plain,
-    )

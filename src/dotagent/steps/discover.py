@@ -20,8 +20,8 @@ from dotagent.core.secret import Unresolved
 from dotagent.core.targets import Target, fingerprint
 from dotagent.core.when import Every, definition
 from dotagent.steps import inherit
+from dotagent.steps.address import address_of
 from dotagent.steps.catalogue import Drivers
-from dotagent.steps.deliver import address_of
 from dotagent.steps.parts import Parts
 from dotagent.steps.secrecy import resolved
 from dotagent.steps.uses import uses_of

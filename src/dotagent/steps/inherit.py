@@ -12,7 +12,7 @@ from dotagent.core.legacy import NOTHING, Left
 from dotagent.core.manifest import Manifest
 from dotagent.core.secret import Unresolved
 from dotagent.core.targets import of_manifest
-from dotagent.steps.deliver import address_of
+from dotagent.steps.address import address_of
 from dotagent.steps.parts import Parts
 from dotagent.steps.secrecy import resolved
 from dotagent.system import legacy

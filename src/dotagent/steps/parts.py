@@ -10,10 +10,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Generic
 
 from dotagent.core.errors import StoreBusy, StoreFull
 from dotagent.core.manifest import Manifest
-from dotagent.core.targets import Addressed, Target, of_manifest
+from dotagent.core.targets import Resolved, Target, of_manifest
 from dotagent.drivers.kit.driver import Driver
 from dotagent.ports import Clock, Pace, Ping, Sender, Spawner, Speak
 from dotagent.steps.catalogue import KEPT
@@ -42,22 +43,32 @@ class Trouble:
     on_change: Callable[[], None] = lambda: None
 
 
-class Targets:
-    """The targets of the manifests that were asked for last: every message needs them, and finding
-    them takes a keyed hash for each."""
+class Kept(Generic[T]):
+    """What was made of the records that were asked for last, for what every message needs and takes
+    keyed hashes to make."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[int, tuple[Manifest, Sequence[Target]]] = OrderedDict()
-        """By the manifest's identity; it is held, so that no other one takes that."""
+        self._kept: OrderedDict[int, tuple[object, T]] = OrderedDict()
+        """By the record's identity; it is held, so that no other one takes that."""
 
-    def of(self, manifest: Manifest, home_key: bytes, addressed: Addressed) -> Sequence[Target]:
-        key = id(manifest)
-        if key not in self._kept:
-            self._kept[key] = manifest, tuple(of_manifest(manifest, home_key, addressed))
+    def of(self, record: object, make: Callable[[], T]) -> T:
+        key = id(record)
+        found = self._kept.get(key)
+        if found is None:
+            found = self._kept[key] = record, make()
             if len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(key)
-        return self._kept[key][1]
+        return found[1]
+
+
+@dataclass(slots=True, kw_only=True)
+class Written:
+    """The names that a notifier refers to, and what it is with their last values."""
+
+    names: tuple[str, ...]
+    values: Sequence[str | None] = field(default=(), repr=False)
+    last: Resolved | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +106,10 @@ class Parts:
     routes: tuple[Target, ...] = ()
     """The global notifiers of config.toml."""
     trouble: Trouble = field(default_factory=Trouble)
-    targets: Targets = field(default_factory=Targets)
+    targets: Kept[Sequence[Target]] = field(default_factory=Kept)
+    """The notifiers of each manifest."""
+    written: Kept[Written] = field(default_factory=Kept, repr=False)
+    """What each notifier's names stand for."""
 
     def lookup(self, name: str) -> str | None:
         """A ``${NAME}``: the secrets store, then the environment (product §5)."""
@@ -111,7 +125,9 @@ class Parts:
 
     def targets_of(self, manifest: Manifest) -> Sequence[Target]:
         """Whom a manifest wants told."""
-        return self.targets.of(manifest, self.home_key, self.addressed)
+        return self.targets.of(
+            manifest, lambda: tuple(of_manifest(manifest, self.home_key, self.addressed))
+        )
 
     def pace(self, driver: str) -> Pace:
         loaded = None if driver == "plugin" else self.driver(driver)

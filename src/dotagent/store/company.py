@@ -33,7 +33,8 @@ from dotagent.store.turn import end
 ROWS = """
 SELECT d.*, e.kind, e.agent, e.schedule, e.outage_id, e.attempt_id, e.about,
        coalesce(r.rate_limit_ms, 0) AS rate_limit_ms, coalesce(r.collapse, 0) AS collapse,
-       coalesce(r.folds, 0) AS folds
+       coalesce(r.folds, 0) AS folds,
+       (SELECT a.sha256 FROM agents a WHERE a.name = d.scope) AS manifest_sha256
 FROM deliveries d JOIN events e ON e.seq = d.event_seq
 LEFT JOIN routing r ON r.scope = d.scope AND r.notifier = d.notifier
 """

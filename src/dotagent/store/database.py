@@ -12,9 +12,9 @@ import asyncio
 import os
 import sqlite3
 import threading
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from dotagent.core.errors import StoreBusy, StoreCorrupt, StoreError
@@ -31,14 +31,14 @@ BATCH = 256
 
 class Tx:
     """A transaction: SQL in, rows out. ``audited`` turns true once an audit row was added; ``head``
-    is then the last one's number and hash."""
+    is the last one's number and hash, where that is known."""
 
     __slots__ = ("audited", "db", "head")
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, db: sqlite3.Connection, head: tuple[int, str] | None = None) -> None:
         self.db = db
         self.audited = False
-        self.head: tuple[int, str] | None = None
+        self.head = head
 
     def _execute(self, sql: str, params: Sequence[Param]) -> sqlite3.Cursor:
         try:
@@ -191,9 +191,9 @@ class Store:
         self.on_audit: Callable[[], None] | None = None
         """Called on the event loop after a commit that added audit rows."""
         self._db = db
-        self._jobs: deque[_Job] = deque()
-        self._wake = threading.Condition()
-        self._closing = False
+        self._head: tuple[int, str] | None = None
+        """The end of the audit chain: only this thread adds to it."""
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="dotagent-writer", daemon=True)
         self._thread.start()
 
@@ -201,9 +201,7 @@ class Store:
         """Run ``op`` in a transaction; return once it is on disk. Raises what ``op`` raises, or
         ``StoreError``; either way nothing of it remains."""
         job = _Job(op, asyncio.get_running_loop())
-        with self._wake:
-            self._jobs.append(job)
-            self._wake.notify()
+        self._jobs.put(job)
         result: T = await job.future
         return result
 
@@ -213,22 +211,14 @@ class Store:
 
     def close(self) -> None:
         """Finish what waits, then close. Blocks for at most one commit."""
-        with self._wake:
-            self._closing = True
-            self._wake.notify()
+        self._jobs.put(None)
         self._thread.join()
         self._db.close()
 
     # -- the writer's thread
 
     def _work(self) -> None:
-        while True:
-            with self._wake:
-                while not self._jobs and not self._closing:
-                    self._wake.wait()
-                if not self._jobs:
-                    return
-                batch = [self._jobs.popleft() for _ in range(min(BATCH, len(self._jobs)))]
+        while batch := self._batch():
             audited = self._commit(batch)
             loop = batch[0].loop
             try:
@@ -237,8 +227,19 @@ class Store:
                 # The loop is gone: its owner died with its work committed; nobody waits any more.
                 continue
 
+    def _batch(self) -> list[_Job]:
+        """What waits, once something does; nothing once the store is closed."""
+        batch: list[_Job] = []
+        while not batch or (len(batch) < BATCH and not self._jobs.empty()):
+            job = self._jobs.get()
+            if job is None:
+                self._jobs.put(None)  # seen again once what came before it is done
+                break
+            batch.append(job)
+        return batch
+
     def _commit(self, batch: Sequence[_Job]) -> bool:
-        tx = Tx(self._db)
+        tx = Tx(self._db, self._head)
         try:
             self._db.execute("BEGIN IMMEDIATE")
             for job in batch:
@@ -248,6 +249,7 @@ class Store:
             self._fail(batch, error)
             return False
         self.commits += 1
+        self._head = tx.head
         return tx.audited
 
     def _perform(self, job: _Job, tx: Tx) -> None:

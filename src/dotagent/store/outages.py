@@ -45,27 +45,28 @@ def bad_news(
     tx: Tx, now: int, agent: str, schedule: str, *, by: str, failures: int = 0, windows: int = 0
 ) -> Row:
     """Count failed attempts and lost windows; open the outage if none is. Its row."""
-    row = current(tx, agent, schedule)
+    row = tx.one(
+        "UPDATE outages SET failures = failures + ?, windows = windows + ?"
+        " WHERE agent = ? AND schedule = ? AND closed_at IS NULL RETURNING *",
+        failures,
+        windows,
+        agent,
+        schedule,
+    )
     if row is None:
-        tx.run(
-            "INSERT INTO outages (agent, schedule, opened_at, opened_by) VALUES (?, ?, ?, ?)",
+        row = tx.one(
+            "INSERT INTO outages (agent, schedule, opened_at, opened_by, failures, windows)"
+            " VALUES (?, ?, ?, ?, ?, ?) RETURNING *",
             agent,
             schedule,
             now,
             by,
+            failures,
+            windows,
         )
-        row = current(tx, agent, schedule)
         assert row is not None
         _set_reminders(tx, now, row)
-    updated = tx.one(
-        "UPDATE outages SET failures = failures + ?, windows = windows + ? WHERE id = ?"
-        " RETURNING *",
-        failures,
-        windows,
-        row["id"],
-    )
-    assert updated is not None
-    return updated
+    return row
 
 
 def close(tx: Tx, now: int, agent: str, schedule: str, by: str) -> Row | None:

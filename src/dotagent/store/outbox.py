@@ -37,6 +37,8 @@ class Claim:
     number: int
     event_seq: int
     scope: str
+    manifest_sha256: str
+    """Of the manifest in force, where ``scope`` is an agent; its notifier is in there."""
     notifier: str
     name: str
     driver: str
@@ -97,7 +99,8 @@ SELECT t.*, {_BUSY} AS busy, {_FIRSTS} FROM waited_for JOIN destinations t USING
 WHERE t.down_until <= ?1
 """
 _READY_ONE = f"""
-SELECT t.*, {_BUSY} AS busy, {_FIRSTS} FROM destinations t WHERE t.fingerprint = ?2 AND t.down_until <= ?1
+SELECT t.*, {_BUSY} AS busy, {_FIRSTS} FROM destinations t
+WHERE t.fingerprint = ?2 AND t.down_until <= ?1
 """
 _SUSPECT_IN_FLIGHT = "SELECT 1 FROM deliveries WHERE state = 'sending' AND suspect > 0"
 
@@ -142,7 +145,7 @@ def _claim_from(
     levels: Sequence[int] = [level for level in LEVELS if destination[f"first_{level}"] is not None]
     # A row may turn out quiet when it is looked at: one by one, until the slots are used.
     while len(claims) < slots:
-        row = _next(tx, fingerprint, now, levels)
+        row, levels = _next(tx, fingerprint, now, levels, slots - len(claims))
         paced = _pace(destination, paced_at, now)
         if row is None or paced is None:
             break
@@ -177,13 +180,16 @@ def _is_sick(destination: Row) -> bool:
     return destination["failures"] > 0 or destination["parked_at"] is not None
 
 
-def _next(tx: Tx, fingerprint: str, now: int, levels: Sequence[int]) -> Row | None:
-    """The row to go next: of the gravest key, and of those the one that has waited longest."""
-    for level in levels:
-        row = tx.one(_FREE, fingerprint, level, now)
-        if row is not None:
-            return row
-    return None
+def _next(
+    tx: Tx, fingerprint: str, now: int, levels: Sequence[int], wanted: int
+) -> tuple[Row | None, Sequence[int]]:
+    """The row to go next, of the gravest key, and of those the one that has waited longest; and
+    the levels at which more may be free, looked for only where more is ``wanted``."""
+    for at, level in enumerate(levels):
+        rows = tx.all(_FREE, fingerprint, level, now, min(wanted, 2))
+        if rows:
+            return rows[0], levels[at + (len(rows) < 2) :]
+    return None, ()
 
 
 # Of the suspects one message at a time is sent, over all destinations; everything else flows
@@ -192,7 +198,7 @@ _FREE = f"""
 {ROWS}
 WHERE d.fingerprint = ? AND d.state = 'pending' AND d.turn = 1 AND d.urgency = ?
   AND d.hold_until <= ? AND (d.suspect = 0 OR NOT EXISTS ({_SUSPECT_IN_FLIGHT}))
-ORDER BY d.hold_until, d.id LIMIT 1
+ORDER BY d.hold_until, d.id LIMIT ?
 """
 
 
@@ -228,6 +234,7 @@ def _take(tx: Tx, actor: Actor, now: int, rows: Sequence[Row], why: Why | None) 
         number=lead["tries"] + 1,
         event_seq=lead["event_seq"],
         scope=lead["scope"],
+        manifest_sha256=lead["manifest_sha256"] or "",
         notifier=lead["notifier"],
         name=lead["name"],
         driver=lead["driver"],
@@ -266,7 +273,8 @@ FROM destinations t JOIN (
          min({", ".join(_soonest(level) for level in LEVELS)}) AS at
   FROM waited_for w) AS first USING (fingerprint)
 WHERE first.at < {_NEVER}
-  AND {_BUSY} < CASE WHEN t.failures > 0 OR t.parked_at IS NOT NULL THEN ?1 ELSE min(t.parallel, ?2) END
+  AND {_BUSY}
+      < CASE WHEN t.failures > 0 OR t.parked_at IS NOT NULL THEN ?1 ELSE min(t.parallel, ?2) END
 """
 
 

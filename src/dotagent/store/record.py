@@ -20,6 +20,6 @@ def append(tx: Tx, actor: Actor, now: int, severity: str, event_type: str, **fie
 
 
 def _head(tx: Tx) -> tuple[int, str]:
-    """The last row's number and hash: those that more rows of this transaction go on from."""
+    """The last row's number and hash: what all further rows go on from."""
     last = tx.one("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1")
     return (last["seq"], last["hash"]) if last else (0, tx.value("SELECT anchor FROM home"))

@@ -11,6 +11,7 @@ import json
 from sqlite3 import Row
 
 from dotagent.core import decide, events, exits, health
+from dotagent.core.compact import loose
 from dotagent.core.decide import GOOD, Close, Judgement, Situation, Verdict, Wait
 from dotagent.core.ending import Ending
 from dotagent.core.model import (
@@ -60,8 +61,8 @@ def settle(
     _audit(tx, actor, attempt, schedule, judgement, ended, outage)
     _settle_schedule(tx, now, attempt, schedule, judgement, decision)
     touched = tell(tx, actor, now, found)
-    # An edit during an attempt that was then interrupted may have left its window no further try.
-    touched |= windows.close_used_up(tx, actor, now, attempt["agent"])
+    if not decision.counted:  # an edit meanwhile may have left its window no further try
+        touched |= windows.close_used_up(tx, actor, now, attempt["agent"])
     return outbox.claim(tx, actor, now, room, touched)
 
 
@@ -78,13 +79,13 @@ def _close_attempt(tx: Tx, attempt: Row, judgement: Judgement, ended: Ended) -> 
         " stderr_tail = ?, dropped = ?, result = ?, remarks = ? WHERE id = ?",
         ended.ended_at,
         judgement.verdict,
-        json.dumps(exits.to_data(judgement.exit), ensure_ascii=False),
+        loose(exits.to_data(judgement.exit)),
         judgement.words,
         ended.stdout.text,
         ended.stderr.text,
-        json.dumps([ended.stdout.dropped, ended.stderr.dropped]),
-        json.dumps(dict(ended.result), ensure_ascii=False),
-        json.dumps([*ended.problems, *([ended.result_problem] if ended.result_problem else [])]),
+        loose([ended.stdout.dropped, ended.stderr.dropped]),
+        loose(dict(ended.result)),
+        loose([*ended.problems, *([ended.result_problem] if ended.result_problem else [])]),
         attempt["id"],
     )
 

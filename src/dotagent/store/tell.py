@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Set
 from dataclasses import replace
 
+from dotagent.core.compact import loose
 from dotagent.core.fold import gravity
 from dotagent.core.manifest_notifier import QuietHours
 from dotagent.core.match import Match, Route, match
@@ -49,12 +50,10 @@ def tell(
         seq = insert(tx, event)
         tx.audited |= event.kind not in AGENT_EVENTS  # the daemon's log has these too
         told = _end_told(tx, event)
-        parked = {row[0] for row in tx.all(_PARKED)}
         answers = match(
             event,
             routes(tx, event),
             end_told=told,
-            parked=parked,
             only=only,
             owed=owed,
             silence=holding(silences(tx, event.agent), event, now),
@@ -90,9 +89,6 @@ def reminder_waits(tx: Tx, order_key: str) -> bool:
     )
 
 
-_PARKED = "SELECT fingerprint FROM destinations WHERE parked_at IS NOT NULL"
-
-
 def insert(tx: Tx, event: Event) -> int:
     """The event itself; its number."""
     return tx.run(
@@ -107,7 +103,7 @@ def insert(tx: Tx, event: Event) -> int:
         event.attempt_id,
         event.outage_id,
         event.about,
-        json.dumps(dict(event.facts), ensure_ascii=False, separators=(",", ":")),
+        loose(dict(event.facts)),
     )
 
 
@@ -135,15 +131,19 @@ def silences(tx: Tx, agent: str) -> list[Silence]:
     ]
 
 
+_ROUTES = """
+SELECT r.*, t.parked_at IS NOT NULL AS parked,
+       (SELECT inherits FROM agents WHERE name = ?1) AS inherits
+FROM routing r LEFT JOIN destinations t USING (fingerprint)
+WHERE r.scope IN (?1, '') ORDER BY r.scope = '', r.position
+"""
+
+
 def routes(tx: Tx, event: Event) -> list[Route]:
     """The notifiers that may be asked: the agent's own, then the global ones it inherits."""
-    rows = tx.all(
-        "SELECT * FROM routing WHERE scope IN (?, '') ORDER BY scope = '', position", event.agent
-    )
-    if event.kind in AGENT_EVENTS and event.agent:
-        inherits = tx.value("SELECT inherits FROM agents WHERE name = ?", event.agent)
-        if inherits == 0:
-            rows = [row for row in rows if row["scope"]]
+    rows = tx.all(_ROUTES, event.agent)
+    if event.kind in AGENT_EVENTS:
+        rows = [row for row in rows if row["scope"] or row["inherits"] != 0]
     return [
         Route(
             scope=row["scope"],
@@ -154,6 +154,7 @@ def routes(tx: Tx, event: Event) -> list[Route]:
             events=frozenset(Kind(kind) for kind in json.loads(row["events"])),
             remind=tuple(json.loads(row["remind"])),
             quiet_hours=_quiet_hours(row["quiet_hours"]),
+            parked=bool(row["parked"]),
         )
         for row in rows
     ]

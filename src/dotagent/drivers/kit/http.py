@@ -11,12 +11,13 @@ import os
 import ssl
 import zlib
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import lru_cache
-from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
+from aiohttp.connector import Connection
 from yarl import URL
 
 from dotagent.core.model import (
@@ -40,6 +41,7 @@ _HEADS = ("User-Agent", "Content-Type", "Accept-Encoding")
 
 _NO_ADDRESS = "the address is not a valid http:// or https:// address"
 _KEEP_ALIVE_S = 15
+_MOST_WAYS = 1_000
 _UNBOUNDED = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
 """The deadline is the kit's, around everything, not the library's."""
 
@@ -88,16 +90,26 @@ def unpack(encoding: str, body: bytes) -> bytes:
         return body[:BODY_CAP]
 
 
-async def _arrived(_session: Any, context: SimpleNamespace, _params: Any) -> None:
-    journey = context.trace_request_ctx
-    journey.connected = True
+_JOURNEY: ContextVar[Journey] = ContextVar("journey")
+"""Whose request it is that this task makes."""
 
 
-def _tracing() -> aiohttp.TraceConfig:
-    trace = aiohttp.TraceConfig()
-    trace.on_connection_create_end.append(_arrived)
-    trace.on_connection_reuseconn.append(_arrived)
-    return trace
+class _Connector(aiohttp.TCPConnector):
+    """Notes when a request has its connection: whatever goes wrong later, it may have arrived."""
+
+    async def connect(self, *args: Any, **more: Any) -> Connection:
+        connection = await super().connect(*args, **more)
+        _JOURNEY.get().connected = True
+        return connection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Way:
+    """How an address is reached, each part as it is read once."""
+
+    url: URL
+    host: str
+    through: str | None
 
 
 class Client:
@@ -108,6 +120,7 @@ class Client:
         self._env = env
         self._lookup = lookup
         self._sessions: dict[tuple[str | None, str | None, int], aiohttp.ClientSession] = {}
+        self._ways: dict[tuple[str, str | None], _Way] = {}
 
     async def close(self) -> None:
         """Close every connection."""
@@ -122,20 +135,19 @@ class Client:
         """Send ``request`` and return its answer, noting in ``journey`` how far it got. Raises
         Undelivered. The caller sets the deadline, and may take a partial answer from ``journey``.
         """
-        url = _url(request.url)
-        journey.host = url.host_port_subcomponent or "the service"
+        way = self._way(request.url, proxy)
+        journey.host = way.host
         headers = _headers(request)
-        through = _proxy(request.url, proxy, self._env)
-        session = self._session(through, ca_file)
+        session = self._session(way.through, ca_file)
+        _JOURNEY.set(journey)
         try:
             async with session.request(
                 request.method,
-                url,
+                way.url,
                 data=request.body or None,
                 headers=headers,
-                proxy=through,
+                proxy=way.through,
                 allow_redirects=False,
-                trace_request_ctx=journey,
             ) as answer:
                 journey.status = answer.status
                 journey.headers.update({k.lower(): v for k, v in answer.headers.items()})
@@ -148,12 +160,25 @@ class Client:
         assert response is not None
         return response
 
+    def _way(self, address: str, proxy: str | None) -> _Way:
+        """Raises Undelivered."""
+        key = (address, proxy)
+        known = self._ways.get(key)
+        if known is None:
+            url = _url(address)
+            host = url.host_port_subcomponent or "the service"
+            known = _Way(url=url, host=host, through=_proxy(address, proxy, self._env))
+            if len(self._ways) >= _MOST_WAYS:
+                self._ways.clear()
+            self._ways[key] = known
+        return known
+
     def _session(self, through: str | None, ca_file: str | None) -> aiohttp.ClientSession:
         key = (through, ca_file, _stamp(ca_file))
         session = self._sessions.get(key)
         if session is None:
             session = self._sessions[key] = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
+                connector=_Connector(
                     limit=0,
                     ssl=trust(ca_file) if ca_file else True,
                     resolver=Resolver(self._lookup),
@@ -164,7 +189,6 @@ class Client:
                 trust_env=False,  # netrc would come with it
                 auto_decompress=False,
                 skip_auto_headers=_HEADS,
-                trace_configs=[_tracing()],
             )
         return session
 

@@ -104,8 +104,7 @@ class Kit:
         if isinstance(config, RejectDestination):
             return seal(config, _unsaid(driver, parcel))
         trip = Trip(client=self._client, parcel=parcel, driver=driver)
-        tools = KitTools(self._machine, trip)
-        return seal(await self._by_deadline(trip, tools, config), _unsaid(driver, parcel))
+        return seal(await self._by_deadline(trip, config), _unsaid(driver, parcel))
 
     def _configured(self, driver: Driver, settings: Mapping[str, Any]) -> Any:
         """The driver's record, or why there is none; the same settings are read once."""
@@ -121,11 +120,11 @@ class Kit:
         self._configs[key] = config
         return config
 
-    async def _by_deadline(self, trip: Trip, tools: KitTools, config: Any) -> Outcome:
+    async def _by_deadline(self, trip: Trip, config: Any) -> Outcome:
         deadline = asyncio.timeout(trip.parcel.timeout_ms / 1_000)
         try:
             async with deadline:
-                return await self._deliver(trip, tools, config)
+                return await self._deliver(trip, config)
         except Undelivered as error:
             return error.outcome
         except Exception as error:
@@ -133,11 +132,11 @@ class Kit:
                 return self._late(trip)
             return trip.fault(error)
 
-    async def _deliver(self, trip: Trip, tools: KitTools, config: Any) -> Outcome:
+    async def _deliver(self, trip: Trip, config: Any) -> Outcome:
         driver, parcel = trip.driver, trip.parcel
         message = replace(parcel.message, tried_at=self._clock.now())
         if driver.send is not None:
-            return await driver.send(tools, config, message)
+            return await driver.send(KitTools(self._machine, trip), config, message)
         assert driver.request is not None
         request = driver.request(config, message, parcel.plain)
         response = await trip.perform(request)

@@ -80,9 +80,10 @@ def answered(service: str, response: Response, said: str | None = None) -> str:
 
 def by_status(service: str, response: Response, said: str | None = None) -> Outcome:
     """What a status means where a service says nothing of its own about it."""
-    status, why = response.status, answered(service, response, said)
+    status = response.status
     if 200 <= status < 300:
         return Sent()
+    why = answered(service, response, said)
     if 300 <= status < 400:
         return moved(service, response)
     if status in _GONE:
