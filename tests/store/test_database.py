@@ -130,7 +130,7 @@ async def test_news_of_audit_rows(store: Store) -> None:
         await store.write(attest_and_fail)
     await store.write(attest)
 
-    assert [3] == woken
+    assert [2] == woken
 
 
 async def test_caller_that_left(store: Store) -> None:

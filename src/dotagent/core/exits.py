@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from dataclasses import asdict
 from typing import Any
 
 from dotagent.core.duration import human
@@ -32,7 +31,7 @@ BLOCKED_STATUS = 75
 
 def to_data(exit: Exit) -> dict[str, Any]:
     """Plain JSON data, read back by ``from_data``."""
-    return {"is": type(exit).__name__, **asdict(exit)}
+    return {"is": type(exit).__name__, **{name: getattr(exit, name) for name in exit.__slots__}}
 
 
 def from_data(data: dict[str, Any]) -> Exit:

@@ -43,6 +43,10 @@ def zone_name(at: int, zone: tzinfo) -> str:
     return str(getattr(zone, "key", None) or local(at, zone).strftime("%Z") or zone)
 
 
+_WALL = len("2026-05-19T14:30:01")
+
+
 def stamp(at: int, zone: tzinfo) -> str:
     """ISO 8601 without a colon in the offset, as in every file of dotagent 0.1.x."""
-    return local(at, zone).strftime("%Y-%m-%dT%H:%M:%S%z")
+    text = local(at, zone).isoformat(timespec="seconds")
+    return text[:_WALL] + text[_WALL:].replace(":", "")

@@ -10,6 +10,7 @@ from dotagent.core.render import doubted, render, resent
 from dotagent.core.together import together
 from dotagent.store import look
 from dotagent.store.database import Reader
+from dotagent.store.event_row import Told
 from dotagent.store.outbox import Claim
 from dotagent.store.outbox_view import Unit
 
@@ -22,17 +23,21 @@ def message_of(reader: Reader, home_id: str, zone: tzinfo, claim: Claim) -> Mess
         doubtful=claim.may_repeat,
         resent=claim.resent,
     )
-    return composed(reader, zone, unit, key=f"{home_id}-{_key(claim)}")
+    told = claim.told or look.event(reader, claim.event_seq)
+    return _composed(reader, zone, unit, told, key=f"{home_id}-{_key(claim)}")
 
 
-def composed(reader: Reader, zone: tzinfo, unit: Unit, *, key: str = "") -> Message:
-    """What goes, or went, as one message. Only the leader's output is read: what the others printed
-    does not fit a message anyway."""
-    lead, *others = unit.seqs
-    event, stdout, stderr = look.event(reader, lead)
-    message = render(event, key=key, zone=zone, stdout=stdout, stderr=stderr)
+def composed(reader: Reader, zone: tzinfo, unit: Unit) -> Message:
+    """What goes, or went, as one message."""
+    return _composed(reader, zone, unit, look.event(reader, unit.seqs[0]), key="")
+
+
+def _composed(reader: Reader, zone: tzinfo, unit: Unit, lead: Told, *, key: str) -> Message:
+    """Only the leader's output is read: what the others printed does not fit a message anyway."""
+    others = unit.seqs[1:]
+    message = render(lead.event, key=key, zone=zone, stdout=lead.stdout, stderr=lead.stderr)
     if unit.why is not None:
-        message = together(message, event, look.events(reader, unit.seqs), unit.why, zone)
+        message = together(message, lead.event, look.events(reader, unit.seqs), unit.why, zone)
     if unit.resent and not others:
         message = resent(message, zone)
     return doubted(message) if unit.doubtful else message

@@ -30,15 +30,19 @@ from dotagent.store.actor import Actor
 from dotagent.store.database import Tx
 from dotagent.store.turn import end
 
-ROWS = """
-SELECT d.*, e.kind, e.agent, e.schedule, e.outage_id, e.attempt_id, e.about,
+COLUMNS = """
+       d.*, e.seq, e.kind, e.at, e.agent, e.schedule, e.window_id, e.outage_id,
+       e.attempt_id, e.about, e.facts,
        coalesce(r.rate_limit_ms, 0) AS rate_limit_ms, coalesce(r.collapse, 0) AS collapse,
        coalesce(r.folds, 0) AS folds,
-       (SELECT a.sha256 FROM agents a WHERE a.name = d.scope) AS manifest_sha256
+       (SELECT sha256 FROM agents WHERE name = d.scope) AS manifest_sha256
+"""
+TABLES = """
 FROM deliveries d JOIN events e ON e.seq = d.event_seq
 LEFT JOIN routing r ON r.scope = d.scope AND r.notifier = d.notifier
 """
-"""Deliveries with what their events and notifiers say of them."""
+ROWS = f"SELECT {COLUMNS} {TABLES}"
+"""Deliveries with their events, and what their notifiers say of them."""
 
 # ---------------------------------------------------------------------------------------- company
 

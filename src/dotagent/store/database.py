@@ -95,6 +95,9 @@ def connect(path: str, *, create: bool, busy_ms: int = 5_000) -> sqlite3.Connect
         _write_ahead(db)
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA foreign_keys = ON")
+        # A savepoint keeps the pages that it may have to bring back; beyond 64 KiB of them, which
+        # is one settled attempt, SQLite would write them to a temporary file first.
+        db.execute("PRAGMA temp_store = MEMORY")
     except sqlite3.Error as error:
         if db is not None:
             db.close()
@@ -243,7 +246,9 @@ class Store:
         try:
             self._db.execute("BEGIN IMMEDIATE")
             for job in batch:
-                self._perform(job, tx)
+                self._perform(job, tx, is_alone=len(batch) == 1)
+            if not self._db.in_transaction:
+                return False  # the only one there was has undone itself
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             self._fail(batch, error)
@@ -252,9 +257,11 @@ class Store:
         self._head = tx.head
         return tx.audited
 
-    def _perform(self, job: _Job, tx: Tx) -> None:
+    def _perform(self, job: _Job, tx: Tx, *, is_alone: bool) -> None:
+        """Who is alone needs no savepoint: its transaction can be undone as a whole."""
         before = tx.audited, tx.head
-        self._db.execute("SAVEPOINT job")
+        if not is_alone:
+            self._db.execute("SAVEPOINT job")
         try:
             job.result = job.op(tx)
         except sqlite3.Error as error:
@@ -265,8 +272,9 @@ class Store:
             job.error = error
         if job.error is not None:
             tx.audited, tx.head = before
-            self._db.execute("ROLLBACK TO job")
-        self._db.execute("RELEASE job")
+            self._db.execute("ROLLBACK" if is_alone else "ROLLBACK TO job")
+        if not is_alone:
+            self._db.execute("RELEASE job")
 
     def _fail(self, batch: Sequence[_Job], error: sqlite3.Error) -> None:
         if self._db.in_transaction:

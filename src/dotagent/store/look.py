@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from sqlite3 import Row
 from typing import Any
 
-from dotagent.core.model import Event, Kind, Tail
+from dotagent.core.model import Event, Kind
 from dotagent.store.adopt import FileRow
 from dotagent.store.database import Reader
+from dotagent.store.event_row import PRINTED, Told, event_of, told_of
 from dotagent.store.facts import SYNCED
 
 
@@ -65,36 +66,14 @@ def last_success(reader: Reader, agent: str, schedule: str) -> int | None:
     return None if row is None else row["last_success_at"]
 
 
-def event_of(row: Row) -> Event:
-    """The event in a row of ``events``."""
-    return Event(
-        kind=Kind(row["kind"]),
-        at=row["at"],
-        agent=row["agent"],
-        schedule_id=row["schedule"],
-        seq=row["seq"],
-        window_id=row["window_id"],
-        attempt_id=row["attempt_id"],
-        outage_id=row["outage_id"],
-        about=row["about"],
-        facts=json.loads(row["facts"]),
-    )
-
-
-def event(reader: Reader, seq: int) -> tuple[Event, Tail, Tail]:
-    """An event, and the tails of its attempt's output and error output."""
+def event(reader: Reader, seq: int) -> Told:
+    """An event, and what its attempt printed."""
     row = reader.execute(
-        "SELECT e.*, a.stdout_tail, a.stderr_tail, a.dropped FROM events e"
+        f"SELECT e.*, {PRINTED} FROM events e"
         " LEFT JOIN attempts a ON a.id = e.attempt_id WHERE e.seq = ?",
         (seq,),
     ).fetchone()
-    found = event_of(row)
-    out, err = json.loads(row["dropped"] or "[0,0]")
-    return (
-        found,
-        Tail(text=row["stdout_tail"] or "", dropped=out),
-        Tail(text=row["stderr_tail"] or "", dropped=err),
-    )
+    return told_of(row)
 
 
 def last_receipt(reader: Reader, delivery_id: int) -> str | None:

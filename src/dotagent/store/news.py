@@ -11,7 +11,7 @@ from sqlite3 import Row
 
 from dotagent.core.case import News, Sending, Telling
 from dotagent.core.model import DeliveryState, Event
-from dotagent.store.look import event_of
+from dotagent.store.event_row import event_of
 from dotagent.store.reading import Reader
 
 

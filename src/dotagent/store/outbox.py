@@ -8,15 +8,16 @@ Invariant: at most one unsettled row of an order key has its turn, and it is the
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from sqlite3 import Row
 
 from dotagent.core import share
 from dotagent.core.fold import GRAVITY, Why
 from dotagent.store import ledger
 from dotagent.store.actor import Actor
-from dotagent.store.company import ROWS, company, hushed
+from dotagent.store.company import COLUMNS, TABLES, company, hushed
 from dotagent.store.database import Tx
+from dotagent.store.event_row import PRINTED, Told, told_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,8 @@ class Claim:
     """Fingerprints of the recipients that have it by earlier tries."""
     resent: bool = False
     """A person wanted it sent again."""
+    told: Told | None = field(default=None, repr=False)
+    """What it says, where it goes alone."""
 
     @property
     def ids(self) -> list[int]:
@@ -155,7 +158,8 @@ def _claim_from(
         if not is_hushed:
             paced_at = paced
             rows, why = company(tx, actor, now, destination, row)
-            claims.append(_take(tx, actor, now, rows, why))
+            told = told_of(row) if len(rows) == 1 else None
+            claims.append(_take(tx, actor, now, rows, why, told))
     flow.more(len(claims), sick=sick)
     if claims and destination["every_ms"]:
         tx.run("UPDATE destinations SET paced_at = ? WHERE fingerprint = ?", paced_at, fingerprint)
@@ -195,7 +199,7 @@ def _next(
 # Of the suspects one message at a time is sent, over all destinations; everything else flows
 # (rules R17).
 _FREE = f"""
-{ROWS}
+SELECT {COLUMNS}, {PRINTED} {TABLES} LEFT JOIN attempts a ON a.id = e.attempt_id
 WHERE d.fingerprint = ? AND d.state = 'pending' AND d.turn = 1 AND d.urgency = ?
   AND d.hold_until <= ? AND (d.suspect = 0 OR NOT EXISTS ({_SUSPECT_IN_FLIGHT}))
 ORDER BY d.hold_until, d.id LIMIT ?
@@ -213,7 +217,9 @@ def _pace(destination: Row, paced_at: int, now: int) -> int | None:
     return arrival if arrival - now <= every * destination["burst"] else None
 
 
-def _take(tx: Tx, actor: Actor, now: int, rows: Sequence[Row], why: Why | None) -> Claim:
+def _take(
+    tx: Tx, actor: Actor, now: int, rows: Sequence[Row], why: Why | None, told: Told | None
+) -> Claim:
     """Mark them as sending, the first of them leading, and open their ledger rows."""
     lead, *others = rows
     folded = "" if why is None else why.said(len(others))
@@ -248,6 +254,7 @@ def _take(tx: Tx, actor: Actor, now: int, rows: Sequence[Row], why: Why | None) 
             for row in others
         ),
         why=why,
+        told=told,
     )
 
 

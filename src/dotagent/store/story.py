@@ -63,7 +63,7 @@ class Follower:
             "SELECT seq FROM events WHERE seq > ? ORDER BY seq", (self._event,)
         ).fetchall()
         self._event = rows[-1]["seq"] if rows else self._event
-        return [look.event(reader, row["seq"])[0] for row in rows]
+        return [look.event(reader, row["seq"]).event for row in rows]
 
     def _refused(self, reader: Reader) -> list[Refused]:
         rows = reader.execute(
@@ -90,7 +90,7 @@ def told(reader: Reader, agent: str) -> list[Event]:
         " WHERE e.agent = ? ORDER BY e.seq",
         (agent,),
     ).fetchall()
-    return [look.event(reader, row["seq"])[0] for row in rows]
+    return [look.event(reader, row["seq"]).event for row in rows]
 
 
 def unfinished(reader: Reader) -> list[tuple[str, int | None, int | None]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Set
 from dataclasses import replace
+from functools import lru_cache
 
 from dotagent.core.compact import loose
 from dotagent.core.fold import gravity
@@ -151,8 +152,8 @@ def routes(tx: Tx, event: Event) -> list[Route]:
             name=row["name"],
             driver=row["driver"],
             fingerprint=row["fingerprint"],
-            events=frozenset(Kind(kind) for kind in json.loads(row["events"])),
-            remind=tuple(json.loads(row["remind"])),
+            events=_kinds(row["events"]),
+            remind=_pauses(row["remind"]),
             quiet_hours=_quiet_hours(row["quiet_hours"]),
             parked=bool(row["parked"]),
         )
@@ -160,6 +161,20 @@ def routes(tx: Tx, event: Event) -> list[Route]:
     ]
 
 
+# Every event reads its notifiers, which all say the same few things.
+
+
+@lru_cache(maxsize=1_000)
+def _kinds(text: str) -> frozenset[Kind]:
+    return frozenset(Kind(kind) for kind in json.loads(text))
+
+
+@lru_cache(maxsize=1_000)
+def _pauses(text: str) -> tuple[int, ...]:
+    return tuple(json.loads(text))
+
+
+@lru_cache(maxsize=1_000)
 def _quiet_hours(text: str) -> QuietHours | None:
     data = json.loads(text)
     if data is None:
