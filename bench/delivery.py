@@ -157,7 +157,7 @@ class _Bench:
         attempt_id = await home.begin(self._engine, name)
         op = home.ending(self._engine, attempt_id, home.SENDS_AT_ONCE)
         began = time.monotonic_ns()
-        self._engine.send(await self._engine.parts.commit(op))
+        self._engine.outgoing.send(await self._engine.parts.commit(op))
         return began
 
     async def _singly(self, count: int, agent: Callable[[], str]) -> float:

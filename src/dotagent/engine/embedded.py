@@ -16,19 +16,16 @@ from typing import Any
 
 from dotagent.core.config import Config
 from dotagent.core.errors import HomeError, StoreBusy
-from dotagent.core.model import Sent
-from dotagent.core.share import SENDS_AT_ONCE
-from dotagent.core.targets import PLUGIN
 from dotagent.engine.asked import Asked
 from dotagent.engine.chores import Chores
 from dotagent.engine.journal import Journal
 from dotagent.engine.mode import Mode, Turn, Unfinished
+from dotagent.engine.outgoing import Outgoing
 from dotagent.engine.recorder import Recorder
 from dotagent.engine.standing_in import TAKES_OVER, StandIn
 from dotagent.engine.surroundings import Surroundings
 from dotagent.ports import Clock
 from dotagent.steps.catalogue import Catalogue, Drivers
-from dotagent.steps.deliver import deliver
 from dotagent.steps.greet import tell_broken
 from dotagent.steps.parts import Parts
 from dotagent.steps.perform import Attempt, Job
@@ -37,7 +34,6 @@ from dotagent.store import attempts, outbox, plan, timely, windows
 from dotagent.store.attempts import Run
 from dotagent.store.database import Tx
 from dotagent.store.holders import Orphan
-from dotagent.store.outbox import Claim
 from dotagent.system.home import keep_reserve
 
 LOOK_AGAIN_MS = 1_000
@@ -77,12 +73,12 @@ class Engine:
         self.stand_in = StandIn(self)
         self._asked = Asked(self)
         self.chores = Chores()
-        self._sending = 0
+        self.outgoing = Outgoing(self)
         self._tasks: set[asyncio.Task[None]] = set()
         self._poke = asyncio.Event()
         self._stopping: str | None = None
         self._failure: BaseException | None = None
-        self._is_ending = False
+        self.is_ending = False
         self._ticks: dict[int, int] = {}
         """Requests to run what is due once, and how many runs that has been so far."""
 
@@ -106,7 +102,7 @@ class Engine:
     def unfinished(self) -> Unfinished:
         """What a stop has to wait for."""
         runs = [f"{each.run.agent}/{each.run.schedule_id}" for each in self.attempts.values()]
-        return Unfinished(runs=sorted(runs), sends=self._sending, grace_ms=self._grace_ms)
+        return Unfinished(runs=sorted(runs), sends=self.outgoing.count, grace_ms=self._grace_ms)
 
     @property
     def stopping(self) -> bool:
@@ -128,7 +124,7 @@ class Engine:
         if self._failure is not None:
             return 0
         given = self.mode.stop_grace_ms
-        handing_over = self._is_ending and not self.stopping
+        handing_over = self.is_ending and not self.stopping
         return self.config.daemon.stop_grace_ms if given is None or handing_over else given
 
     @property
@@ -198,7 +194,7 @@ class Engine:
             self.stand_in.began(turn.runs)
         for run in turn.runs:
             self.start(run)
-        self.send(turn.claims)
+        self.outgoing.send(turn.claims)
         await self._count(turn)
         return turn
 
@@ -234,7 +230,7 @@ class Engine:
             is_through = planned is None or not planned.more
             timely.look(tx, actor, now, self.config.summary, planned=is_through)
         runs = attempts.claim_due(tx, actor, now, self.room) if planning and self.room > 0 else []
-        room = SENDS_AT_ONCE - self._sending
+        room = self.outgoing.room
         claims = outbox.claim(tx, actor, now, room) if room > 0 else []
         return Turn(
             runs=runs,
@@ -253,7 +249,7 @@ class Engine:
             wakes += [plan.next_look(tx), timely.next_wake(tx, actor, now, summary)]
             if self.room - started > 0:
                 wakes.append(windows.next_wake(tx))
-        if SENDS_AT_ONCE - self._sending - sent > 0:
+        if self.outgoing.room - sent > 0:
             wakes.append(outbox.next_wake(tx))
         known = [at for at in wakes if at is not None]
         return max(min(known), now) if known else None
@@ -297,47 +293,14 @@ class Engine:
     async def _perform(self, attempt: Attempt, job: Job | None) -> None:
         run = attempt.run
         try:
-            claims = await attempt.perform(self.catalogue, job, room=self._room_to_tell)
+            claims = await attempt.perform(self.catalogue, job, room=self.outgoing.room_for_news)
         finally:
             del self.attempts[run.attempt_id]
-        self.send(claims)
+        self.outgoing.send(claims)
         if attempt.failed is not None:
             self.mode.failed(run, attempt.failed)
         await self._asked.ended(run)
         await self.folders.after(self.parts, run.attempt_id, run.marker)
-
-    def send(self, claims: Sequence[Claim]) -> None:
-        """Send claimed deliveries, each in a task of its own."""
-        for claim in claims:
-            self._sending += 1
-            self._spawn(self._deliver(claim))
-
-    async def _deliver(self, claim: Claim) -> None:
-        """Send it, then what its settling claimed, for as long as that claims any: while messages
-        follow one another, nothing is due that the loop would have to look for."""
-        following: Sequence[Claim] = (claim,)
-        while following:
-            claim, *others = following
-            self.send(others)
-            try:
-                result = await deliver(self.parts, self.catalogue, claim, room=self._room_to_go_on)
-            finally:
-                self._sending -= 1
-            following = result.next
-            self._sending += bool(following)
-            if claim.driver == PLUGIN:
-                await self.folders.told(self.parts, claim.event_seq)
-            if self.mode.until is not None or not isinstance(result.outcome, Sent):
-                self.poke()  # a person waits for it, or its destination rests
-
-    def _room_to_tell(self) -> int:
-        """What an attempt that settles now may send at once; not if it settles late: it claims by
-        the time at which it ended."""
-        return 0 if self.parts.trouble.waiting else max(SENDS_AT_ONCE - self._sending, 1)
-
-    def _room_to_go_on(self) -> int:
-        """What may be sent after a message that settles now."""
-        return 0 if self._is_ending else max(SENDS_AT_ONCE - self._sending, 1)
 
     def beside(self, work: Coroutine[Any, Any, None]) -> None:
         """Do this beside all else; a fault of it is ours."""
@@ -359,7 +322,7 @@ class Engine:
     async def _wind_down(self) -> None:
         """No new starts; what runs may end by itself within the grace, then it is interrupted. Only
         a stop cuts sends short: each has its own deadline."""
-        self._is_ending = True
+        self.is_ending = True
         await self._attempts_end(lambda: self._grace_ms)
         self._interrupt(self._stopping or TAKES_OVER)
         await self._attempts_end(lambda: END_MS)
