@@ -30,7 +30,6 @@ STANDING = Standing(
     schedule="daily",
     first_seen_at=at("2026-03-01 08:00"),
     folder="/srv/agents",
-    planned_through=at("08:30"),
     next_due_at=at("2026-03-30 08:30"),
     max_attempts=3,
 )
@@ -403,7 +402,7 @@ def test_a_run_by_hand_that_is_under_way() -> None:
 
 # -------------------------------------------------------------------------------------- no run
 
-NEW = replace(STANDING, planned_through=NOW, first_seen_at=NOW)
+NEW = replace(STANDING, first_seen_at=NOW)
 LATER = Span(first_at=at("14:00"), last_at=at("14:00:59"))
 EARLIER = Span(first_at=at("06:00"), last_at=at("06:00:59"))
 YESTERDAY = Span(first_at=at("2026-03-28 00:00"), last_at=at("00:00") - 1, is_day=True)
@@ -418,10 +417,10 @@ NOTHING = {
         standing=NEW
     ),
     "has had nothing due yet, because no daemon runs.": Case(
-        standing=replace(NEW, planned_through=None, next_due_at=NOW)
+        standing=replace(NEW, next_due_at=None)
     ),
     "has had nothing due yet and never will: its schedule names no time to come.": Case(
-        standing=replace(NEW, next_due_at=None), actor="daemon"
+        standing=replace(NEW, next_due_at=None, is_never_due=True), actor="daemon"
     ),
     "has no schedule and has not been run by hand yet.": Case(
         standing=Standing(agent="disk-alert", schedule="daily")

@@ -366,6 +366,45 @@ async def test_root_vanishes_while_a_run_is_due_after_a_clock_step(home: Home) -
     assert home.value("SELECT next_at FROM windows") is None
 
 
+async def test_root_back_while_the_clock_is_wrong(home: Home) -> None:
+    """What a root's return sets going does not wait for the time of a clock that was far ahead."""
+    daily = [schedule(when=Calendar(expression="0 8 * * *"), stale_after=DAY_MS)]
+    noon = agent("b", [schedule(when=Calendar(expression="0 12 * * *"))])
+    await home.adopt(agent(schedules=daily), noon)
+    await home.plan()
+    await home.run(EIGHT)
+    await home.adopt(roots={ROOT: None})
+    home.now = EIGHT + 700 * DAY_MS
+    await home.adopt(agent(schedules=daily), noon)
+    home.now = EIGHT + 30 * MINUTE_MS
+    await home.write(lambda tx: plan.recheck(tx, home.now))
+
+    assert [("a", 2)] == [(run.agent, run.number) for run in await home.due()]
+    assert EIGHT + 4 * HOUR_MS == (await home.wakes())["plan"]
+
+
+async def test_edits_while_the_clock_is_wrong(home: Home) -> None:
+    """Nor does a new, an edited or a returned schedule, or one with another ``stale_after``."""
+    await home.adopt(agent("edited"), agent("patient"))
+    await home.adopt(agent("edited"), agent("patient"), agent("back"))
+    await home.plan()
+    await home.adopt(agent("edited"), agent("patient"))
+    home.now = EIGHT + 700 * DAY_MS
+    half = [schedule(when=Calendar(expression="30 * * * *"))]
+    patient = [schedule(stale_after=DAY_MS)]
+    await home.adopt(agent("edited", half), agent("patient", patient), agent("back"), agent("new"))
+    home.now = SEEN + MINUTE_MS
+    await home.write(lambda tx: plan.recheck(tx, home.now))
+    await home.plan()
+
+    assert {
+        "edited": EIGHT + 30 * MINUTE_MS,
+        "patient": EIGHT,
+        "back": EIGHT,
+        "new": EIGHT,
+    } == {row["agent"]: row["next_due_at"] for row in home.rows("SELECT * FROM schedules")}
+
+
 async def test_moved_out_of_a_vanished_root(home: Home) -> None:
     """An agent that is found elsewhere waits for its old root no longer."""
     there = agent("a", root=ELSEWHERE)

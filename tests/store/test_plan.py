@@ -275,6 +275,20 @@ async def test_clock_that_was_wrong(home: Home) -> None:
     )
 
 
+async def test_another_zone_while_the_clock_is_wrong(home: Home) -> None:
+    """A move to another zone has every schedule looked at, whatever becomes of the clock."""
+    await home.adopt(agent())
+    await home.plan()
+    home.now = EIGHT + 700 * DAY_MS
+    await home.write(lambda tx: plan.rezone(tx, "one"))
+    await home.write(lambda tx: plan.rezone(tx, "another"))
+    home.now = SEEN + MINUTE_MS
+    await home.write(lambda tx: plan.recheck(tx, home.now))
+    await home.plan()
+
+    assert EIGHT == (await home.wakes())["plan"]
+
+
 async def test_small_step_back(home: Home) -> None:
     """A small step back runs nothing twice and says nothing."""
     await home.adopt(agent())

@@ -22,6 +22,7 @@ from dotagent.core.model import (
 )
 from dotagent.core.when import Calendar
 from dotagent.store.database import Tx
+from dotagent.store.due import AT_ONCE
 from tests.core.walls import DAY_MS, HOUR_MS, MINUTE_MS
 from tests.store.builder import EIGHT, ROOT, Home, agent, route, schedule
 
@@ -403,7 +404,7 @@ async def test_retry_after_an_edit(home: Home) -> None:
     (run,) = await home.due(EIGHT)
     home.now = EIGHT + MINUTE_MS
     await home.adopt(agent(schedules=[schedule(when=Calendar(expression="0 9 * * *"))]))
-    assert home.now == (await home.wakes())["plan"]
+    assert AT_ONCE == (await home.wakes())["plan"]
     await home.settle(run)
 
     assert [(EIGHT, "waiting", "exit 1")] == home.windows()

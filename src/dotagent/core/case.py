@@ -27,8 +27,10 @@ class Standing:
     held_at: int | None = None
     folder: str = ""
     """The root that its agent lies in."""
-    planned_through: int | None = None
     next_due_at: int | None = None
+    """None where nobody has planned it yet, or a person wants it not to run then."""
+    is_never_due: bool = False
+    """Its schedule names no time to come."""
     max_attempts: int = 1
     paused_until: int | None = None
     """Until when a person wants nothing of it run, and who and why, where one does."""

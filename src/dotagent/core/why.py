@@ -87,8 +87,7 @@ class _Words:
 
     def _is_unstarted(self) -> bool:
         due = self.case.standing.next_due_at
-        planned = self.case.standing.planned_through is not None
-        return planned and due is not None and due < self.now - planning.ON_TIME_MS
+        return due is not None and due < self.now - planning.ON_TIME_MS
 
     def _due(self) -> str:
         due = self.case.standing.next_due_at
@@ -328,9 +327,9 @@ class _Words:
         standing = self.case.standing
         if standing.first_seen_at is None:
             return "has no schedule and has not been run by hand yet"
-        if standing.next_due_at is None:
+        if standing.is_never_due:
             return "has had nothing due yet and never will: its schedule names no time to come"
-        if standing.planned_through is None or standing.next_due_at <= self.now:
+        if standing.next_due_at is None or standing.next_due_at <= self.now:
             no_daemon = "" if self.case.actor == DAEMON else f", {self._no_daemon()}"
             return f"has had nothing due yet{no_daemon}"
         no_daemon = "" if self.case.actor == DAEMON else ", if a daemon runs then"

@@ -149,11 +149,11 @@ class Surroundings:
     async def _watch_zone(self, engine: Engine) -> None:
         """Local times come at other instants in another zone, also where it changed while nobody
         was there."""
-        mark, now = self._zone_mark(), engine.parts.clock.now()
+        mark = self._zone_mark()
         if mark == self._mark:
             return
         parts = replace(engine.parts, actor=replace(engine.parts.actor, zone=self._zone()))
-        await parts.store.write(lambda tx: plan.rezone(tx, now, repr(mark)))
+        await parts.store.write(lambda tx: plan.rezone(tx, repr(mark)))
         self._mark = mark
         engine.parts = parts
 

@@ -18,6 +18,7 @@ from dotagent.core.model import Event, Kind, WindowState
 from dotagent.store import inherit, outages, overdue, pauses, plugin_uses, record, windows
 from dotagent.store.actor import Actor
 from dotagent.store.database import Tx
+from dotagent.store.due import AT_ONCE
 from dotagent.store.routing import RouteRow, set_routes
 from dotagent.store.tell import tell
 
@@ -170,16 +171,16 @@ def _release(tx: Tx, now: int, root: str) -> None:
 
 
 def _let_go(tx: Tx, now: int, agent: str, schedule: str) -> None:
+    # Its own instant has passed, by the clock that planned it; this one may be wrong (rules R3).
     tx.run(
-        "UPDATE windows SET next_at = ? WHERE state = 'waiting' AND next_at IS NULL"
+        "UPDATE windows SET next_at = expected_at WHERE state = 'waiting' AND next_at IS NULL"
         " AND agent = ? AND schedule = ?",
-        now,
         agent,
         schedule,
     )
     tx.run(
         "UPDATE schedules SET held_at = NULL, next_due_at = ? WHERE agent = ? AND id = ?",
-        now,
+        AT_ONCE,
         agent,
         schedule,
     )
@@ -280,10 +281,11 @@ def _schedule(tx: Tx, now: int, agent: AgentRows, new: ScheduleRow) -> None:
         tx.run(
             "INSERT INTO schedules (agent, id, slug, definition, run_at_start, catch_up, overlap,"
             " stale_after_ms, stale_is_default, max_attempts, backoff, first_seen_at, anchor_at,"
-            " next_due_at) VALUES (?1, ?2, '', '', 0, '', '', 0, 0, 0, '', ?3, ?3, ?3)",
+            " next_due_at) VALUES (?1, ?2, '', '', 0, '', '', 0, 0, 0, '', ?3, ?3, ?4)",
             agent.name,
             new.id,
             now,
+            AT_ONCE,
         )
     elif old["held_at"] is not None:
         # Found in a root that is there: it waits for the vanished one no longer (rules R9).
@@ -296,7 +298,7 @@ def _schedule(tx: Tx, now: int, agent: AgentRows, new: ScheduleRow) -> None:
             " health = CASE WHEN gone_at IS NULL THEN health ELSE 'new' END,"
             " reason = CASE WHEN gone_at IS NULL THEN reason ELSE '' END,"
             " gone_at = NULL, gone_why = NULL WHERE agent = ? AND id = ?",
-            now,
+            AT_ONCE,
             agent.name,
             new.id,
         )
@@ -306,7 +308,7 @@ def _schedule(tx: Tx, now: int, agent: AgentRows, new: ScheduleRow) -> None:
         tx.run(
             "UPDATE schedules SET next_due_at = ? WHERE agent = ? AND id = ?"
             " AND next_due_at IS NOT NULL",
-            now,
+            AT_ONCE,
             agent.name,
             new.id,
         )

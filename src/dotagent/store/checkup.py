@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from dotagent.store import holders, look, migrations
+from dotagent.store.due import DUE_AT
 from dotagent.store.faults import classify
 from dotagent.store.reading import IN_USE, Reader, quote, record, refuse_newer
 
@@ -107,9 +108,8 @@ def known(reader: Reader, now: int) -> Known:
     )
     files = reader.execute("SELECT path, agent FROM manifests WHERE agent IS NOT NULL")
     late = reader.execute(
-        "SELECT count(*) AS late, min(next_due_at) AS since_at FROM schedules"
-        " WHERE gone_at IS NULL AND held_at IS NULL AND planned_through IS NOT NULL"
-        " AND next_due_at < ?",
+        f"SELECT count(*) AS late, min({DUE_AT}) AS since_at FROM schedules s"
+        f" WHERE gone_at IS NULL AND held_at IS NULL AND {DUE_AT} < ?",
         (now - LATE_MS,),
     ).fetchone()
     last = reader.execute("SELECT role FROM holders ORDER BY epoch DESC LIMIT 1").fetchone()

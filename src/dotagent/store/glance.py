@@ -6,6 +6,7 @@ command, so it imports nothing but ``sqlite3`` and the error tree, and lets SQLi
 
 import sqlite3
 
+from dotagent.store.due import DUE_AT, IS_UNPLANNED
 from dotagent.store.reading import Reader
 
 Row = sqlite3.Row
@@ -42,8 +43,7 @@ SELECT s.agent, s.id AS schedule,
        p.until_at AS paused_until_at, p.kind AS paused_how, p.by AS paused_by,
        p.reason AS paused_why,
        s.last_started_at, s.last_ended_at, s.last_result, s.last_success_at,
-       CASE WHEN s.planned_through IS NOT NULL THEN s.next_due_at END AS next_due_at,
-       s.planned_through IS NULL AS unplanned,
+       {DUE_AT} AS next_due_at, {IS_UNPLANNED} AS unplanned,
        w.state AS run, w.expected_at, w.attempts, s.max_attempts, w.next_at AS next_try_at,
        w.deadline_at, a.kind AS attempt, a.number AS attempt_number,
        coalesce(a.spawned_at, a.claimed_at) AS attempt_started_at, a.timeout_at,

@@ -17,6 +17,7 @@ from dotagent.core.model import AttemptKind, Interrupted, WindowState
 from dotagent.core.past import Span
 from dotagent.core.result import numbers
 from dotagent.store import silences, span_view
+from dotagent.store.due import NEXT_RUN_AT
 from dotagent.store.news import news
 from dotagent.store.reading import Reader
 
@@ -34,7 +35,8 @@ def standings(reader: Reader, agent: str) -> list[Standing]:
     """The agent's schedules, those that need somebody first, then the last to run first; and what
     it was only run as by hand."""
     rows = reader.execute(
-        "SELECT s.*, g.root, p.until_at, p.by, p.reason AS paused_why FROM schedules s"
+        f"SELECT s.*, {NEXT_RUN_AT} AS next_run_at, g.root, p.until_at, p.by,"
+        " p.reason AS paused_why FROM schedules s"
         " JOIN agents g ON g.name = s.agent LEFT JOIN pauses p ON p.id ="
         " (SELECT id FROM pauses WHERE agent = s.agent AND schedule IN ('', s.id)"
         " AND kind = 'pause' AND ended_at IS NULL ORDER BY until_at DESC, id DESC LIMIT 1)"
@@ -63,8 +65,8 @@ def _standing(row: Row) -> Standing:
         gone_why=row["gone_why"],
         held_at=row["held_at"],
         folder=row["root"],
-        planned_through=row["planned_through"],
-        next_due_at=row["next_due_at"],
+        is_never_due=row["planned_through"] is not None and row["next_due_at"] is None,
+        next_due_at=row["next_run_at"],
         max_attempts=row["max_attempts"],
         paused_until=row["until_at"],
         paused="" if row["until_at"] is None else f"by {row['by']}: {row['paused_why']}",

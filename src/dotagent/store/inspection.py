@@ -10,13 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dotagent.store.due import NEXT_RUN_AT
 from dotagent.store.reading import Reader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scheduled:
     """A schedule: when it wants to run, how it stands. ``definition``: of ``core/when.py``;
-    ``next_due_at``: None where nobody has planned it yet, for its first sight is no run."""
+    ``next_due_at``: None where nobody has planned it yet, or a person wants it not to run then."""
 
     id: str
     slug: str
@@ -97,11 +98,11 @@ def inspection(reader: Reader, agent: str) -> Inspection | None:
 
 def _schedules(reader: Reader, agent: str) -> list[Scheduled]:
     rows = reader.execute(
-        "SELECT id, slug, definition, catch_up, overlap, stale_after_ms, max_attempts, backoff,"
+        "SELECT s.id, slug, definition, catch_up, overlap, stale_after_ms, max_attempts, backoff,"
         " health, reason, held_at, gone_at, gone_why, last_started_at, last_ended_at,"
         " last_success_at, last_result,"
-        " CASE WHEN planned_through IS NOT NULL THEN next_due_at END AS next_due_at"
-        " FROM schedules WHERE agent = ? ORDER BY gone_at, id",
+        f" {NEXT_RUN_AT} AS next_due_at"
+        " FROM schedules s WHERE agent = ? ORDER BY gone_at, id",
         (agent,),
     ).fetchall()
     found = []

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from dotagent.store.due import NEXT_RUN_AT
 from dotagent.store.reading import IN_USE, Reader
 
 MOST = 2_000
@@ -54,8 +55,9 @@ _COUNTS = {
 }
 
 _SCHEDULES = (
-    "SELECT agent, id, health, last_ended_at, last_success_at, next_due_at FROM schedules"
-    " WHERE gone_at IS NULL ORDER BY agent, id LIMIT ?"
+    "SELECT s.agent, s.id, s.health, s.last_ended_at, s.last_success_at,"
+    f" {NEXT_RUN_AT} AS next_due_at"
+    " FROM schedules s WHERE s.gone_at IS NULL ORDER BY s.agent, s.id LIMIT ?"
 )
 _TALLIES = "SELECT one, two, three, count, span_ms FROM tallies WHERE what = ?"
 _WAITING = (

@@ -23,6 +23,7 @@ from dotagent.core.when import Every, from_definition
 from dotagent.store import facts, overdue, pauses, windows
 from dotagent.store.actor import Actor
 from dotagent.store.database import Tx
+from dotagent.store.due import AT_ONCE
 from dotagent.store.tell import BUDGET_MOST_MS, tell
 
 PASS = 200
@@ -126,12 +127,10 @@ _AHEAD = (
         " AND gone_at IS NULL AND held_at IS NULL",
         _HOUR,
     ),
-    # Where the next look does not follow from the cursor: it waited for a run, or was asked for at
-    # once, first seen, edited or back.
+    # Where the next look does not follow from the cursor: it waited for a run.
     (
         "UPDATE schedules SET next_due_at = ?1 WHERE next_due_at > ?1 + ?2 AND gone_at IS NULL"
-        " AND held_at IS NULL AND (overlap = 'queue' OR planned_through IS NULL"
-        " OR planned_as IS NOT NULL OR was_away = 1)",
+        " AND held_at IS NULL AND overlap = 'queue'",
         _HOUR,
     ),
     # A waiting window is tried by its deadline at the latest; if that lies before now, planning
@@ -193,11 +192,11 @@ def recheck(tx: Tx, now: int) -> None:
         tx.run(statement, now, most_ms)
 
 
-def rezone(tx: Tx, now: int, mark: str) -> None:
+def rezone(tx: Tx, mark: str) -> None:
     """The machine is in the zone of this mark: where it was in another one, each schedule is looked
     at, for its next instant may be another. What was planned stays planned."""
     if facts.remember(tx, "zone", mark):
-        tx.run("UPDATE schedules SET next_due_at = ? WHERE next_due_at > ?", now, now)
+        tx.run("UPDATE schedules SET next_due_at = ? WHERE next_due_at IS NOT NULL", AT_ONCE)
 
 
 def next_wake(tx: Tx) -> int | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dotagent.store import plan, windows
+from dotagent.store import windows
 from dotagent.store.database import Tx
+from dotagent.store.due import NEXT_RUN_AT
 from dotagent.store.reading import Reader
 
 
@@ -21,6 +22,6 @@ def max_attempts(reader: Reader) -> dict[tuple[str, str], int]:
 
 def next_at(reader: Reader) -> int | None:
     """When the next run is due: a planned one, or a further try."""
-    tx = Tx(reader)
-    known = [at for at in (plan.next_wake(tx), windows.next_wake(tx)) if at is not None]
+    planned = reader.execute(f"SELECT min({NEXT_RUN_AT}) FROM schedules s").fetchone()[0]
+    known = [at for at in (planned, windows.next_wake(Tx(reader))) if at is not None]
     return min(known, default=None)
