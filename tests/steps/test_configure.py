@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
+from dotagent import app
+from dotagent.steps.configure import configure
+from dotagent.steps.discover import SETTLE_MS
 from dotagent.steps.secrecy import secret_values
 from tests.engine.line import line, running
 
@@ -62,6 +66,36 @@ async def test_what_was_refused_once_stays_masked(tmp_path: Path) -> None:
 
     assert "value-of-old" in while_refused
     assert "value-of-old" in afterwards
+
+
+async def test_secrets_that_are_being_written(tmp_path: Path) -> None:
+    """An editor empties the file and then writes it: a process that looks in between waits for what
+    is to come."""
+    secrets = tmp_path / "secrets.env"
+    async with line(tmp_path) as made:
+        secrets.touch(0o600)
+        look = asyncio.create_task(configure(made.parts, app.drivers, {}))
+        await asyncio.sleep(0)
+        secrets.write_text("API_KEY=new\n")
+        parts, _ = await look
+
+    assert "new" == parts.lookup("API_KEY")
+
+
+async def test_secrets_that_are_gone_for_good(tmp_path: Path) -> None:
+    """A file that stays empty is believed a second later."""
+    secrets = tmp_path / "secrets.env"
+    secrets.write_text("API_KEY=old\n")
+    secrets.chmod(0o600)
+    async with line(tmp_path) as made, running(made):
+        await made.until(lambda: made.parts.lookup("API_KEY"))
+        secrets.write_text("")
+        made.surroundings.files_changed()
+        made.engine.poke()
+        await made.until(lambda: not made.parts.lookup("API_KEY"))
+        age_ms = made.parts.clock.now() - secrets.stat().st_mtime_ns // 1_000_000
+
+    assert age_ms >= SETTLE_MS
 
 
 async def test_what_is_refused_is_still_masked(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from dotagent.core.model import Kind, Problem
 from dotagent.core.problems import explain
 from dotagent.core.targets import of_notifiers
 from dotagent.steps.catalogue import Drivers
-from dotagent.steps.discover import route_rows
+from dotagent.steps.discover import SETTLE_MS, route_rows
 from dotagent.steps.parts import Parts
 from dotagent.steps.uses import uses_of_notifiers
 from dotagent.store import facts, plugin_uses, record
@@ -31,6 +31,8 @@ from dotagent.store.tell import tell
 from dotagent.system import files, goodcopy, secrets
 
 MAX_BYTES = 1024 * 1024
+AGAIN_MS = 50
+"""How often a file that may be half there is looked at again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +61,16 @@ def read(path: str, good_copy: str, drivers: Drivers) -> Reading:
     return Reading(config=_last_good(good_copy, drivers), problems=problems, data=data, good=False)
 
 
+async def _secrets(parts: Parts, named: str, env: Mapping[str, str]) -> secrets.Secrets:
+    """The secrets file as it is meant: many editors empty a file and then write it, so one that was
+    emptied this very moment is looked at again before it is believed, as a bad manifest is."""
+    loaded, clock = secrets.load(parts.paths, named, env), parts.clock
+    while loaded.emptied_at is not None and 0 <= clock.now() - loaded.emptied_at < SETTLE_MS:
+        await clock.sleep_until(clock.now() + AGAIN_MS)
+        loaded = secrets.load(parts.paths, named, env)
+    return loaded
+
+
 def _last_good(path: str, drivers: Drivers) -> Config:
     data = goodcopy.read(path)
     config = read_config(data, drivers())[0] if data is not None else None
@@ -81,7 +93,7 @@ async def configure(
         elif reading.good:
             goodcopy.forget(parts.paths.good_config)
     config = reading.config
-    loaded = secrets.load(parts.paths, config.secrets_file or "", env)
+    loaded = await _secrets(parts, config.secrets_file or "", env)
     routes = tuple(of_notifiers(config.notifiers, parts.home_key, parts.addressed))
     before = dict.fromkeys([*parts.known_before, *parts.secrets.values(), *parts.suspects])
     parts.vault.want(parts.speak, parts.environment, loaded.references, fetched or (lambda: None))

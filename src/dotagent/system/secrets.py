@@ -40,6 +40,8 @@ class Secrets:
     problem: str | None = None
     hint: str | None = None
     warnings: tuple[str, ...] = ()
+    emptied_at: int | None = None
+    """Since when the file is there and has nothing in it, if that is so."""
 
     @property
     def masked(self) -> tuple[str, ...]:
@@ -72,11 +74,12 @@ def load(paths: Paths, config_file: str, env: Mapping[str, str]) -> Secrets:
     not there is no problem: secrets are optional."""
     path, source, warnings = _locate(paths, config_file, env)
     try:
-        data = _read(path)
-        if data is None:
+        found = _read(path)
+        if found is None:
             return Secrets(
                 path=path, source=source, warnings=(*warnings, *_not_there(path, source))
             )
+        data, status = found
         parsed = secretsfile.parse(data)
         if isinstance(parsed, secretsfile.Bad):
             raise _Refused(f"line {parsed.line} of {path} {parsed.reason}", data=data)
@@ -89,6 +92,7 @@ def load(paths: Paths, config_file: str, env: Mapping[str, str]) -> Secrets:
         values=parsed.values,
         references=parsed.references,
         warnings=(*warnings, *_remarks(path, parsed)),
+        emptied_at=None if data else status.st_mtime_ns // 1_000_000,
     )
 
 
@@ -125,7 +129,7 @@ def _locate(
     return paths.secrets, "default", tuple(warnings)
 
 
-def _read(path: str) -> bytes | None:
+def _read(path: str) -> tuple[bytes, os.stat_result] | None:
     """The bytes of a file that only the user can read; None if there is none. Raises _Refused."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -144,7 +148,7 @@ def _read(path: str) -> bytes | None:
     finally:
         os.close(fd)
     _check(path, status, data)
-    return data
+    return data, status
 
 
 def _check(path: str, status: os.stat_result, data: bytes) -> None:
