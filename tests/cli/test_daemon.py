@@ -16,6 +16,7 @@ from dotagent import app
 from dotagent.core.problems import quoted
 from dotagent.store.holders import DAEMON
 from dotagent.system.paths import Paths
+from dotagent.system.service import LOG_BYTES
 from dotagent.system.signals import INT, TERM, Signals
 from tests.cli.scene import DAILY, Gate, ntfy, rows
 from tests.support.daemon import READY, daemon, environment, run, start, write_agent
@@ -33,6 +34,17 @@ def test_second_daemon_is_refused(home: Path) -> None:
     assert f"held by daemon, process {first.pid}" in second.stderr
     assert f"kill {first.pid}" in second.stderr
     assert "" == second.stdout
+
+
+def test_what_launchd_kept_is_shortened_at_each_start(home: Path) -> None:
+    """launchd starts a daemon that cannot begin again and again, and keeps its words for ever."""
+    log = Path(Paths(str(home)).service_log)
+    log.parent.mkdir(parents=True)
+    log.write_bytes(b"x" * (LOG_BYTES + 1))
+    (home / "state" / "dotagent.db").mkdir(parents=True)
+    refused = run(home, "daemon")
+
+    assert (3, 0) == (refused.returncode, log.stat().st_size)
 
 
 def test_daemon_waits_for_a_command(home: Path) -> None:

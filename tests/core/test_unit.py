@@ -110,6 +110,13 @@ def test_launchd_reads_it_back(text: str) -> None:
     ]
 
 
+def test_launchd_keeps_only_what_goes_wrong() -> None:
+    """It never begins a file anew, so it is given nothing that stands elsewhere too."""
+    found: dict[str, Any] = plistlib.loads(launchd(PLAIN))
+
+    assert ("/dev/null", PLAIN.log) == (found["StandardOutPath"], found["StandardErrorPath"])
+
+
 def test_no_token_is_captured() -> None:
     """What names places, language and screen is kept; a shell's secrets are not, unless named."""
     shell = {

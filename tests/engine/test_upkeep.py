@@ -12,6 +12,7 @@ from dotagent.engine.upkeep import FACT, LEAP_MS
 from dotagent.steps.attest import attest_held
 from dotagent.store import facts, look, record
 from dotagent.store.database import Tx
+from dotagent.system.service import LOG_BYTES
 from tests.engine.line import ONCE, Line, line, running, write_agent
 
 OLD_S = 400 * 86_400
@@ -109,6 +110,17 @@ async def test_a_silent_run_keeps_its_log(tmp_path: Path) -> None:
             stays = log.exists()
 
     assert stays
+
+
+async def test_what_launchd_keeps_is_shortened(tmp_path: Path) -> None:
+    """A daemon that runs for months says something now and then, too."""
+    log = tmp_path / "logs" / "daemon" / "launchd.log"
+    log.parent.mkdir(parents=True)
+    log.write_bytes(b"x" * (LOG_BYTES + 1))
+    async with line(tmp_path) as made, running(made):
+        await made.until(lambda: stamps(made))
+
+    assert 0 == log.stat().st_size
 
 
 async def test_a_stop_does_not_wait_for_it(tmp_path: Path) -> None:

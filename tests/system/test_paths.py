@@ -80,6 +80,7 @@ def test_the_files_lie_where_other_tools_look_for_them() -> None:
         "reserve": "/h/state/reserve",
         "requests": "/h/state/requests",
         "daemon_log": "/h/logs/daemon/dotagent.log",
+        "service_log": "/h/logs/daemon/launchd.log",
     }.items() <= {name: getattr(paths, name) for name in Paths.__slots__}.items()
 
 

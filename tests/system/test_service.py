@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -99,3 +100,29 @@ def test_lingering_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "ann").touch()
 
     assert [True, False] == [service.lingers(user, str(tmp_path)) for user in ("ann", "bob")]
+
+
+def test_a_manager_s_log_is_kept_short(tmp_path: Path) -> None:
+    """One that has become long is emptied, and who appends to it goes on from its beginning."""
+    log = tmp_path / "launchd.log"
+    with log.open("ab", buffering=0) as manager:
+        manager.write(b"x" * service.LOG_BYTES)
+        service.shorten(str(log))
+        full = log.stat().st_size
+        manager.write(b"x")
+        service.shorten(str(log))
+        manager.write(b"next\n")
+
+    assert (service.LOG_BYTES, b"next\n") == (full, log.read_bytes())
+
+
+def test_what_is_no_log_is_left_alone(tmp_path: Path) -> None:
+    """No file, a pipe that nobody reads, a link to what is somebody's: none is touched."""
+    other = tmp_path / "other"
+    other.write_bytes(b"x" * (service.LOG_BYTES + 1))
+    (tmp_path / "link").symlink_to(other)
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("none", "link", "pipe"):
+        service.shorten(str(tmp_path / name))
+
+    assert service.LOG_BYTES + 1 == other.stat().st_size

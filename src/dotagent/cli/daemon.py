@@ -25,7 +25,7 @@ from dotagent.core.model import AttemptKind
 from dotagent.engine.mode import Unfinished
 from dotagent.store.attempts import Run
 from dotagent.store.holders import DAEMON
-from dotagent.system import notify
+from dotagent.system import notify, service
 from dotagent.system.paths import Paths
 from dotagent.system.signals import INT, TERM, Signals
 
@@ -44,7 +44,9 @@ def command() -> int:
     """
     signals = Signals(stops=(TERM, INT)).listen()
     env = dict(os.environ)
-    return _serve(app.paths_of(env), env, signals)
+    paths = app.paths_of(env)
+    service.shorten(paths.service_log)  # a daemon that fails at each start has no other upkeep
+    return _serve(paths, env, signals)
 
 
 def _serve(paths: Paths, env: Mapping[str, str], signals: Signals) -> int:

@@ -22,7 +22,7 @@ def service_of(paths: Paths, kept: Mapping[str, str], stop_grace_ms: int) -> Ser
         argv=(*program, "daemon"),
         environment=environment,
         stop_grace_ms=stop_grace_ms,
-        log=f"{paths.daemon_logs}/{unit.LABEL}.log",
+        log=paths.service_log,
     )
 
 

@@ -34,7 +34,8 @@ class Service:
     environment: Mapping[str, str] = field(default_factory=dict)
     stop_grace_ms: int
     log: str
-    """Where launchd puts what the daemon says; systemd has its journal."""
+    """Where launchd puts what goes wrong before the daemon has a log of its own; systemd has its
+    journal."""
 
     @property
     def stop_s(self) -> int:
@@ -93,7 +94,9 @@ def _argument(text: str) -> str:
 
 
 def launchd(service: Service) -> bytes:
-    """The launchd agent. Untested on hardware: the keys are those of launchd.plist(5)."""
+    """The launchd agent. Untested on hardware: the keys are those of launchd.plist(5). launchd lets
+    its log grow for ever: what the daemon says when all is well stands in its own log too, and the
+    rest it keeps short itself (``system/service.py``)."""
     return plistlib.dumps(
         {
             "Label": LABEL,
@@ -104,7 +107,7 @@ def launchd(service: Service) -> bytes:
             "ProcessType": "Background",
             "ThrottleInterval": RESTART_S,
             "ExitTimeOut": service.stop_s,
-            "StandardOutPath": service.log,
+            "StandardOutPath": "/dev/null",
             "StandardErrorPath": service.log,
         },
         sort_keys=False,

@@ -24,7 +24,7 @@ from dotagent.steps.parts import Parts
 from dotagent.store import facts, look, retention
 from dotagent.store.retention import Place
 from dotagent.supervisor import logkeep
-from dotagent.system import auditfile, goodcopy, leftovers
+from dotagent.system import auditfile, goodcopy, leftovers, service
 
 if TYPE_CHECKING:
     from dotagent.engine.embedded import Engine
@@ -142,6 +142,7 @@ async def _files(parts: Parts, config: Config, now: int, is_stopped: Callable[[]
         keep_ms=kept.retention_ms,
         pack_ms=kept.compress_after_ms,
     )
+    await asyncio.to_thread(service.shorten, paths.service_log)
     agents = frozenset(look.agent_names(parts.reader))
     with suppress(OSError):
         await asyncio.to_thread(goodcopy.sweep, paths.manifests, agents, now - DAY_MS)

@@ -56,6 +56,7 @@ class Paths:
         "requests",
         "reserve",
         "secrets",
+        "service_log",
         "state",
     )
 
@@ -88,6 +89,7 @@ class Paths:
         self.daemon_logs = f"{logs}/daemon"
         self.plugin_logs = f"{logs}/plugins"
         self.daemon_log = f"{logs}/daemon/dotagent.log"
+        self.service_log = f"{logs}/daemon/launchd.log"
 
     def heartbeat(self, agent: str, slug: str) -> str:
         """The heartbeat file of a schedule."""

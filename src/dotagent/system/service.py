@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from dotagent.core.unit import LABEL, LAUNCHD_NAME, SYSTEMD_NAME
 
 PATIENCE_S = 100
 """A stop lets runs end (``core/unit.py``), and systemctl waits for it."""
+LOG_BYTES = 1024 * 1024
+"""So much of what the daemon printed is kept where the manager itself never lets go of anything."""
 LINGER = "/var/lib/systemd/linger"
 """One file a user whose services run without a login (loginctl(1), enable-linger)."""
 
@@ -119,6 +123,19 @@ def manager(env: Mapping[str, str], platform: str, ask: Run = run) -> Manager | 
     if platform == "darwin":
         return Launchd(env, ask)
     return Systemd(env, ask) if platform.startswith("linux") else None
+
+
+def shorten(log: str) -> None:
+    """Empty a manager's log that has become long. launchd appends to it, so that the line after is
+    the first again. What cannot be done today is tried tomorrow."""
+    with suppress(OSError):
+        fd = os.open(log, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            status = os.fstat(fd)
+            if stat.S_ISREG(status.st_mode) and status.st_size > LOG_BYTES:
+                os.ftruncate(fd, 0)
+        finally:
+            os.close(fd)
 
 
 def lingers(user: str, folder: str = LINGER) -> bool:
