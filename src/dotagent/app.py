@@ -186,14 +186,15 @@ async def holding(
         stack.callback(held.release)
         legacy.refuse_running(paths)
         stack.enter_context(damage.set_aside(paths.database, clock.now))
-        if purpose.role == DAEMON:
-            home.keep_reserve(paths.reserve)
+        has_room = purpose.role != DAEMON or home.keep_reserve(paths.reserve)
         bell = Bell(paths.bell)
         stack.callback(bell.close)
         store = damage.open_checked(paths.database)
         stack.callback(store.close)
         listener = _Listener(purpose, signals, leaving)
         async with _engine(paths, env, purpose, clock, store, bell, listener) as engine:
+            if not has_room:
+                engine.parts.trouble.has_no_reserve()
             yield engine
 
 

@@ -9,11 +9,16 @@ import sqlite3
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dotagent.cli.doctor_home import examine
+from dotagent.system.paths import Paths
+from dotagent.system.room import BEGINNING_MS
+from dotagent.system.waiting import now
 from tests.cli.scene import ntfy, rows
 from tests.support.daemon import daemon, run, write_agent
 from tests.support.patience import until
@@ -432,6 +437,20 @@ def test_the_record_is_looked_at(home: Path) -> None:
     assert "3 messages to the channel “ntfy” (ntfy) were lost" in said.words(file="home")
     assert "a schedule is due" in said.words(file="home")
     assert "newer dotagent" in newer.words(file="dotagent.db")
+
+
+def test_a_full_disk_is_said(home: Path) -> None:
+    """A daemon that has no reserve any more starts nothing; its database cannot say so."""
+    with daemon(home):
+        paths = Paths(str(home))
+        until(lambda: os.path.exists(paths.reserve), what="the reserve")
+        later = now() + 2 * BEGINNING_MS
+        before = examine(paths, os.environ, later, UTC).problems
+        os.unlink(paths.reserve)
+        (problem,) = examine(paths, os.environ, later, UTC).problems
+
+    assert () == before
+    assert problem.message.startswith("the disk is full: the daemon starts nothing")
 
 
 def test_a_daemon_that_died_is_said(home: Path) -> None:

@@ -154,6 +154,7 @@ def test_status_says_what_the_record_says(tmp_path: Path) -> None:
     past = lived_in(tmp_path / "home")
     dead = dotagent("status", home=past.paths.home).stdout
     held = lock.take(past.paths.lock, "daemon", os.getpid(), 1_616_918_400_000)
+    Path(past.paths.reserve).touch()
     alive = dotagent("status", home=past.paths.home).stdout
     data = json.loads(dotagent("status", "--json", home=past.paths.home).stdout)
     held.release()

@@ -38,13 +38,20 @@ def past(tmp_path: Path) -> Iterator[Past]:
 
 
 def status(
-    past: Past, width: int = 80, *, role: str | None = DAEMON, short: bool = False, unseen: int = 0
+    past: Past,
+    width: int = 80,
+    *,
+    role: str | None = DAEMON,
+    short: bool = False,
+    unseen: int = 0,
+    is_full: bool = False,
 ) -> str:
     """What it says now, held by a process of that role, or by nobody."""
     holder = None if role is None else Holder(123, role, past.now)
     with record(past.paths.database) as db:
         glance = look(db)
         view = View(past.now, UTC, past.paths.home, holder, glance.last_tick_at)
+        view.is_full = is_full
         return (brief if short else full)(Page(width), view, glance, unseen)
 
 
@@ -535,3 +542,18 @@ def test_a_pause_is_said_once(past: Past) -> None:
 
     assert PAUSED == Ending.PAUSED
     assert "paused until 11:00 by ann: holiday" == line_of(past, "a/hourly")
+
+
+def test_a_full_disk(past: Past) -> None:
+    """That the daemon starts nothing stands in the first line, and with what waits for it."""
+    past.agent("a", {"daily": daily("08:30")})
+    past.go("08:30")
+    past.plan()
+
+    assert verdict(past, is_full=True).endswith(
+        "the daemon runs (pid 123), but starts nothing: its disk is full."
+    )
+    assert (
+        "the 08:30 run waits for room on the disk (attempt 1 of 3)"
+        == line_of(past, "a/daily", is_full=True).partition(";")[0]
+    )

@@ -122,6 +122,14 @@ def test_a_disk_that_fills_loses_nothing(tmp_path: Path) -> None:
     assert 0 == found["verified"]
 
 
+def test_a_disk_without_room_for_the_reserve(tmp_path: Path) -> None:
+    """A daemon that finds hardly any room starts nothing, as on a disk that fills later: what it
+    began could not be settled. Once there is room it keeps its reserve, and all goes on."""
+    found = play_on_disk("tests.e2e.tight_disk", tmp_path / "disk")
+
+    assert {"before": [[0], False], "after": [[1], True]} == found
+
+
 def newer(path: Path) -> None:
     """A schema that only a later dotagent knows."""
     with closing(sqlite3.connect(path)) as db:

@@ -18,6 +18,7 @@ from dotagent.store.reading import Reader
 from dotagent.system import auditfile, environment, legacy, modes
 from dotagent.system.lock import Holder, peek
 from dotagent.system.paths import Paths
+from dotagent.system.room import is_full
 
 DAEMON = "daemon"
 HASH = 12
@@ -145,6 +146,10 @@ def _nobody_acts(
         message = f"[metrics]: {known.metrics}"
         yield Problem(path="", file=paths.config, message=message, fatal=False)
     if holder is not None:
+        if holder.role in (DAEMON, None) and is_full(paths.reserve, holder, now):
+            message = "the disk is full: the daemon starts nothing until there is room again"
+            hint = "make room on it; the rest goes by itself"
+            yield Problem(path="", file=paths.home, message=message, hint=hint)
         return
     died = f"the last {known.crashed} ended without a word; " if known.crashed else ""
     if known.late and known.late_since_at is not None:

@@ -115,6 +115,7 @@ def _show(report: Callable[[View, Glance, int], str]) -> int:
     from dotagent.store.reading import record
     from dotagent.system.lock import peek
     from dotagent.system.paths import Paths, home
+    from dotagent.system.room import is_full
     from dotagent.system.waiting import now
     from dotagent.system.wall import Wall
 
@@ -124,6 +125,7 @@ def _show(report: Callable[[View, Glance, int], str]) -> int:
             glance = look(db)
             holder = peek(paths.lock)
             view = View(now(), Wall(), paths.home, holder, glance.last_tick_at, glance.waits)
+            view.is_full = is_full(paths.reserve, view.daemon, view.now)
             unseen = 0 if glance.counts["agents"] else _unseen(paths, os.environ)
             text = report(view, glance, unseen)
         return say(text)

@@ -36,7 +36,7 @@ PAUSED = "paused by"
 class View:
     """What a line needs beside its row: when it is, where, and who holds the home."""
 
-    __slots__ = ("_waits", "holder", "home", "last_tick_at", "now", "zone")
+    __slots__ = ("_waits", "holder", "home", "is_full", "last_tick_at", "now", "zone")
 
     def __init__(
         self,
@@ -53,6 +53,8 @@ class View:
         self.holder = holder
         self.last_tick_at = last_tick_at
         self._waits = waits
+        self.is_full = False
+        """There is no room on the daemon's disk: it starts nothing."""
 
     @property
     def daemon(self) -> Holder | None:
@@ -94,7 +96,8 @@ def verdict(view: View, counts: Mapping[str, int], unseen: int = 0) -> str:
     what = _what(counts, unseen)
     if view.daemon is not None:
         pid = "" if view.daemon.pid is None else f" (pid {view.daemon.pid})"
-        return f"{what[0].upper()}{what[1:]}; the daemon runs{pid}."
+        full = ", but starts nothing: its disk is full" if view.is_full else ""
+        return f"{what[0].upper()}{what[1:]}; the daemon runs{pid}{full}."
     if view.waits is not None:
         return f"{what[0].upper()}{what[1:]}; {_wait(view, *view.waits)}."
     if not counts["schedules"]:
@@ -177,7 +180,7 @@ def _tone(view: View, counts: Mapping[str, int]) -> str:
     if counts["failing"]:
         return "bad"
     doubtful = any(counts[name] for name in ("held", "degraded", "skipped"))
-    if not view.is_served or doubtful or not counts["schedules"]:
+    if not view.is_served or view.is_full or doubtful or not counts["schedules"]:
         return "doubtful"
     return "good"
 
@@ -332,7 +335,7 @@ def _waiting(view: View, row: Row) -> str:
         return f"{run} waits for {'the next tick' if view.ticks else 'a daemon'} ({attempt})"
     if at is not None and at > view.now:
         return f"next try {view.clock(at)} ({attempt})"
-    return f"{run} waits for a free slot ({attempt})"
+    return f"{run} waits for {'room on the disk' if view.is_full else 'a free slot'} ({attempt})"
 
 
 def _next(view: View, row: Row) -> str:

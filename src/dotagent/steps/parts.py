@@ -42,6 +42,10 @@ class Trouble:
     why: str = ""
     on_change: Callable[[], None] = lambda: None
 
+    def has_no_reserve(self) -> None:
+        """There was no room to keep one from the start."""
+        self.spent, self.why = True, "the disk is full"
+
 
 class Kept(Generic[T]):
     """What was made of the records that were asked for last, for what every message needs and takes
