@@ -362,6 +362,19 @@ def test_overtaken(attempts: int, state: str) -> None:
     assert found.new_window is not None
 
 
+@pytest.mark.parametrize(
+    ("attempts", "state", "reason"),
+    [(0, "skipped", Ending.OVERLAP), (1, "given_up", Ending.OVERTAKEN)],
+)
+def test_overtaken_behind_a_run_by_hand(attempts: int, state: str, reason: str) -> None:
+    """What waits for a person's own run was not missed; what has failed before has failed."""
+    live = Live(state=WAITING, attempts=attempts, by_hand=True)
+    found = plan(seen(HOURLY, NOW - 1, live=live), NOW)
+
+    assert Closing(state=WindowState(state), reason=reason) == found.closes_live
+    assert found.new_window is not None
+
+
 def test_overlap_skip() -> None:
     """While the run before still goes on, what falls due is skipped, and the run is left alone."""
     live = Live(state=RUNNING, attempts=1)

@@ -65,8 +65,8 @@ TABLE = (
         what="planning does not see the live window, and no index does",
         sql=[
             (
-                "SELECT state, attempts FROM windows WHERE agent = ?",
-                "SELECT state, attempts FROM windows WHERE 0 AND agent = ?",
+                "AS by_hand FROM windows w WHERE agent = ?",
+                "AS by_hand FROM windows w WHERE 0 AND agent = ?",
             )
         ],
         dropped=["windows_live"],

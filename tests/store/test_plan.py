@@ -7,7 +7,7 @@ from datetime import timedelta, timezone
 
 import pytest
 
-from dotagent.core.model import Exited, Interrupted, Kind, Retry
+from dotagent.core.model import AttemptKind, Exited, Interrupted, Kind, Retry
 from dotagent.core.when import Calendar, Every
 from dotagent.store import plan
 from dotagent.store.database import Tx
@@ -87,6 +87,38 @@ async def test_overtaken_untried(home: Home) -> None:
 
     assert [(EIGHT, "missed", "overtaken"), (NINE, "waiting", "")] == home.windows()
     assert [("n", "missed", "pending", "")] == home.deliveries()
+
+
+@pytest.mark.parametrize("kind", [AttemptKind.MANUAL, AttemptKind.TRIAL])
+async def test_behind_a_run_by_hand(home: Home, kind: AttemptKind) -> None:
+    """Windows that a person's own run holds up are no alarm: the latest waits for its end, those
+    before it are skipped as overlapping."""
+    await home.adopt(agent())
+    await home.plan()
+    by_hand = await home.manual(kind)
+    assert by_hand is not None
+    for now in (EIGHT, NINE, TEN):
+        assert [] == await home.due(now)
+    await home.settle(by_hand, Exited(code=1))
+    (run,) = await home.due(TEN + MINUTE_MS)
+
+    assert TEN == run.expected_at
+    assert [(EIGHT, "skipped", "overlap"), (NINE, "skipped", "overlap")] == home.windows()[:2]
+    assert "missed" not in home.events()
+
+
+async def test_stale_behind_a_run_by_hand(home: Home) -> None:
+    """Nor is one whose deadline passes meanwhile."""
+    daily = [schedule(when=Calendar(expression="0 8 * * *"))]
+    await home.adopt(agent(schedules=daily))
+    await home.plan()
+    await home.manual()
+    await home.due(EIGHT)
+    await home.plan(EIGHT + 3 * HOUR_MS)
+
+    assert [(EIGHT, "skipped", "overlap")] == home.windows()
+    assert [] == home.events()
+    assert 0 == home.value("SELECT count(*) FROM outages")
 
 
 async def test_overtaken_after_a_try(home: Home) -> None:

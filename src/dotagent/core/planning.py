@@ -47,10 +47,12 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Live:
-    """The schedule's ``waiting`` or ``running`` window."""
+    """The schedule's ``waiting`` or ``running`` window. ``by_hand``: it waits for a run that a
+    person asked for."""
 
     state: WindowState
     attempts: int
+    by_hand: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -316,6 +318,8 @@ def _overtake(sighting: Sighting) -> Closing | None:
     if sighting.live is None:
         return None
     tried = sighting.live.attempts > 0
+    if sighting.live.by_hand and not tried:  # a person's own run is no reason for an alarm
+        return Closing(state=WindowState.SKIPPED, reason=Ending.OVERLAP)
     return Closing(
         state=WindowState.GIVEN_UP if tried else WindowState.MISSED, reason=Ending.OVERTAKEN
     )

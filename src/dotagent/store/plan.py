@@ -240,8 +240,8 @@ def following(tx: Tx, actor: Actor, now: int, schedule: Row, after: int) -> int 
 
 def _sighting(tx: Tx, actor: Actor, row: Row, at: int) -> Sighting:
     live = tx.one(
-        "SELECT state, attempts FROM windows WHERE agent = ? AND schedule = ?"
-        " AND state IN ('waiting', 'running')",
+        f"SELECT state, attempts, state = 'waiting' AND {windows.BY_HAND} AS by_hand"
+        " FROM windows w WHERE agent = ? AND schedule = ? AND state IN ('waiting', 'running')",
         row["agent"],
         row["id"],
     )
@@ -269,9 +269,14 @@ def _sighting(tx: Tx, actor: Actor, row: Row, at: int) -> Sighting:
         planned_as=from_definition(row["planned_as"]) if row["planned_as"] else None,
         was_away=bool(row["was_away"]),
         paused=pauses.said(tx, row["agent"], row["id"], at),
-        live=Live(state=WindowState(live["state"]), attempts=live["attempts"]) if live else None,
+        live=_live(live) if live else None,
         freed_at=_freed_at(tx, row),
     )
+
+
+def _live(row: Row) -> Live:
+    state, by_hand = WindowState(row["state"]), bool(row["by_hand"])
+    return Live(state=state, attempts=row["attempts"], by_hand=by_hand)
 
 
 def _freed_at(tx: Tx, row: Row) -> int | None:

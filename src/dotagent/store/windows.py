@@ -32,6 +32,11 @@ def set_health(tx: Tx, agent: str, schedule: str, word: str, reason: str) -> Non
     )
 
 
+BY_HAND = """EXISTS (SELECT 1 FROM attempts a WHERE a.agent = w.agent
+ AND a.schedule = w.schedule AND a.ended_at IS NULL)"""
+"""Of a window ``w`` that waits: a run that a person asked for holds its schedule's run lock."""
+
+
 def only_skipped(tx: Tx, agent: str, schedule: str, reason: str) -> None:
     """Something was skipped: all there is to say of a schedule that had nothing else yet."""
     tx.run(
@@ -197,11 +202,19 @@ def close_used_up(tx: Tx, actor: Actor, now: int, agent: str) -> set[str]:
 
 def close_stale(tx: Tx, actor: Actor, now: int) -> set[str]:
     """Waiting windows whose deadline has passed can start no attempt any more (rules R7). Those of
-    a vanished root have no ``next_at``: they are judged when it returns (rules R9)."""
+    a vanished root have no ``next_at``: they are judged when it returns (rules R9). A person's own
+    run that was in the way is no reason for an alarm (rules R4, R6)."""
     touched: set[str] = set()
-    late = "SELECT * FROM windows WHERE state = 'waiting' AND next_at <= ?1 AND deadline_at < ?1"
+    late = (
+        f"SELECT w.*, w.attempts = 0 AND {BY_HAND} AS by_hand FROM windows w"
+        " WHERE state = 'waiting' AND next_at <= ?1 AND deadline_at < ?1"
+    )
     for window in tx.all(late, now):
-        touched |= give_up(tx, actor, now, window, Ending.STALE)
+        if window["by_hand"]:
+            shut(tx, now, window["id"], WindowState.SKIPPED, Ending.OVERLAP)
+            only_skipped(tx, window["agent"], window["schedule"], Ending.OVERLAP)
+        else:
+            touched |= give_up(tx, actor, now, window, Ending.STALE)
     return touched
 
 
@@ -209,8 +222,6 @@ def next_wake(tx: Tx) -> int | None:
     """When the next waiting window may be tried. One whose schedule's run lock is held is not
     looked at: the end of that run frees it."""
     at: int | None = tx.value(
-        "SELECT min(w.next_at) FROM windows w WHERE w.state = 'waiting' AND NOT EXISTS"
-        " (SELECT 1 FROM attempts a WHERE a.agent = w.agent AND a.schedule = w.schedule"
-        "  AND a.ended_at IS NULL)"
+        f"SELECT min(w.next_at) FROM windows w WHERE w.state = 'waiting' AND NOT {BY_HAND}"
     )
     return at
