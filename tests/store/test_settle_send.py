@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from contextlib import closing
 from typing import Any
 
@@ -394,6 +395,24 @@ async def test_notifier_removed(home: Home, kind: Kind, announced: bool) -> None
     assert ("n", kind, "suppressed", f"notifier removed: {gone}") == home.deliveries()[0]
     assert ([("ops", "delivery_expired", "pending", "")] if announced else []) == (
         home.deliveries()[1:]
+    )
+
+
+async def test_notifier_removed_with_much_to_say(home: Home) -> None:
+    """All that waits for it ends with the first that is met, and one message counts it."""
+    await home.notify(route("ops", "f9", [Kind.DELIVERY_EXPIRED]))
+    await home.adopt(agent(routes=[route(), route("other")]))
+    for kind in (FAILED, GIVEN_UP, Kind.RECOVERED, GIVEN_UP):
+        await home.tell(kind)
+    claim = next(each for each in await home.claim(room=1) if each.notifier == "n")
+    gone = "“n” is no longer in the manifest of a"
+    await home.answer(claim, Skipped(why=f"notifier removed: {gone}"), gone=gone)
+
+    assert {("n", "suppressed"): 4, ("other", "pending"): 4, ("ops", "pending"): 1} == Counter(
+        (name, state) for name, _, state, _ in home.deliveries()
+    )
+    assert "2 messages to the channel “n” were not sent" in home.value(
+        "SELECT facts FROM events WHERE kind = 'delivery_expired'"
     )
 
 

@@ -208,11 +208,25 @@ def _kind(tx: Tx, row: Row) -> Kind:
 
 
 def removed(tx: Tx, actor: Actor, now: int, row: Row, gone: str) -> set[str]:
-    """The notifier is no longer in a manifest that still exists: critical news is not dropped in
-    silence (rules R16). The channel itself is not at fault: another notifier may well use it."""
-    kind = _kind(tx, row)
-    if SEVERITY[kind] is not Severity.CRITICAL or kind in ANNOUNCEMENTS:
+    """The notifier is no longer in a manifest that still exists: what else waits for it ends too,
+    and that critical news was dropped is told once (rules R16). The channel itself is not at fault:
+    another notifier may well use it."""
+    waiting = tx.all(
+        "SELECT * FROM deliveries INDEXED BY deliveries_overdue WHERE fingerprint = ?"
+        " AND state = 'pending' AND scope = ? AND notifier = ? AND id != ?",
+        row["fingerprint"],
+        row["scope"],
+        row["notifier"],
+        row["id"],
+    )
+    for each in waiting:
+        end(tx, now, each, "suppressed", f"notifier removed: {gone}")
+    kinds = [_kind(tx, each) for each in (row, *waiting)]
+    grave = sum(SEVERITY[kind] is Severity.CRITICAL for kind in kinds if kind not in ANNOUNCEMENTS)
+    if not grave:
         return set()
-    line = f"a message to the channel “{row['name']}” was not sent: {gone}"
+    messages = "a message" if grave == 1 else f"{grave} messages"
+    was = "was" if grave == 1 else "were"
+    line = f"{messages} to the channel “{row['name']}” {was} not sent: {gone}"
     event = events.of_system(Kind.DELIVERY_EXPIRED, now, line)
     return tell(tx, actor, now, [event])
