@@ -15,6 +15,14 @@ from dotagent.core.when import Calendar, Every
 from tests.support.daemon import run
 
 
+def test_runs_within_one_minute_are_told_apart(home: Path, tmp_path: Path) -> None:
+    """Three runs a quarter of a minute apart show their seconds."""
+    made = run(home, "add", "quick", "--every", "15s", "--", "true", cwd=tmp_path)
+    runs = made.stdout.partition("daemon runs: ")[2].partition(" (")[0].split(", ")
+
+    assert 3 == len(set(runs)) == len(runs)
+
+
 def test_a_command_becomes_an_agent(home: Path, tmp_path: Path) -> None:
     """It runs where it was added, as it was written, and its next three runs are shown."""
     line = ["sh", "-c", 'echo "$PWD: it\'s $1"', "_", "me"]

@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Mapping
 from datetime import tzinfo
+from itertools import pairwise
 
 import click
 
@@ -19,6 +20,7 @@ from dotagent.core.manifest import Manifest, Schedule, read_manifest
 from dotagent.core.moment import local, zone_name
 from dotagent.core.schedule import next_after
 from dotagent.core.shell import word
+from dotagent.core.span import MINUTE_MS
 from dotagent.system import discovery, files
 from dotagent.system.paths import Paths
 from dotagent.system.waiting import now
@@ -123,12 +125,14 @@ def show(folder: str, manifest: Manifest, zone: tzinfo, *, script: bool) -> None
 
 def _next_runs(agent: str, schedule: Schedule, zone: tzinfo) -> list[str]:
     at: int | None = now()
-    runs: list[str] = []
+    runs: list[int] = []
     anchor = at or 0
     while len(runs) < RUNS_SHOWN and at is not None:
         at = next_after(
             schedule.when, at, anchor_at=anchor, name=f"{agent}/{schedule.id}", zone=zone
         )
         if at is not None:
-            runs.append(f"{local(at, zone):%a %d %b %H:%M}")
-    return runs
+            runs.append(at)
+    is_close = any(second - first < MINUTE_MS for first, second in pairwise(runs))
+    clock = "%a %d %b %H:%M:%S" if is_close else "%a %d %b %H:%M"
+    return [local(at, zone).strftime(clock) for at in runs]
