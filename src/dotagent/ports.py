@@ -206,6 +206,8 @@ class Tools(Protocol):
     """The receipt of what this notifier was last sent about the same schedule."""
     arrived: Callable[[str], bool]
     """Whether this recipient has this very message already, by an earlier try."""
+    own_way: str
+    """Which keys the notifier has that only this kit obeys: ``proxy``, ``ca_file``, or both."""
 
     async def http(self, request: Request) -> Response:
         """Perform one request inside the send's deadline."""

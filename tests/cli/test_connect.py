@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from dotagent.cli import channel
-from tests.cli.golden import check_golden
 from tests.cli.scene import both_ways, held_by, rows
 from tests.drivers.test_ntfy import NtfyServer
 from tests.drivers.test_slack import SlackServer
@@ -175,6 +174,8 @@ def test_what_is_refused(home: Path) -> None:
     no_driver = run(home, "connect", "--driver", "nfty")
     no_key = run(home, *ntfy, "--set", "topc=t")
     missing = run(home, *ntfy)
+    url = "url=http://127.0.0.1:9/"
+    table = run(home, "connect", "--driver", "webhook", "--set", url, "--set", "headers=A=b")
     (home / "secrets.env").write_text("A=b\n")
     (home / "secrets.env").chmod(0o644)
     loose = run(home, *ntfy, "--set", "topic=t")
@@ -187,6 +188,7 @@ def test_what_is_refused(home: Path) -> None:
         (no_driver, 'Did you mean "ntfy"?'),
         (no_key, "Did you mean topic?"),
         (missing, "--set topic=…"),
+        (table, "--set 'headers={ Authorization = \"Bearer ${WEBHOOK_TOKEN}\" }'"),
         (loose, "chmod 600"),
     ):
         assert (2, True) == (done.returncode, word in done.stderr), done.stderr
@@ -214,8 +216,12 @@ def test_the_menu(home: Path, width: int) -> None:
     with Terminal(home, "connect", width=width) as terminal:
         terminal.interrupt("Its number or name:")
 
-    check_golden(f"connect-{width}", terminal.said.partition("Its number")[0])
-    assert all(name in terminal.said for name, _ in channel.menu())
+    # No golden file: it would have to be touched for every new driver.
+    head, *lines = terminal.said.partition("Its number")[0].splitlines()
+    wanted = (f"{number} {name} {text}" for number, (name, text) in enumerate(channel.menu(), 1))
+    assert "Where do you read messages?" == head
+    assert " ".join(wanted).split() == " ".join(lines).split()
+    assert all(len(line) <= width for line in lines)
 
 
 def test_the_first_five_minutes(home: Path) -> None:

@@ -11,8 +11,17 @@ from typing import Any
 
 import pytest
 
-from dotagent.core.model import Outcome, RejectDestination, RejectMessage, Retry, Sent, Unknown
-from dotagent.core.structure import structure
+from dotagent.core.model import (
+    Outcome,
+    RejectDestination,
+    RejectMessage,
+    Retry,
+    Sent,
+    Unknown,
+    Unsupported,
+)
+from dotagent.core.problems import Findings
+from dotagent.core.structure import inspect, structure
 from dotagent.drivers.apprise import Config
 from tests.drivers.harness import Stage, kit, message, parcel
 from tests.support.http_server import Answer, Fault, Received, Script, StrictServer
@@ -88,6 +97,60 @@ async def test_failures(script: Script, kind: type[Outcome]) -> None:
         outcome = await sender.send(parcel("apprise", server.address()))
 
     assert isinstance(outcome, kind)
+
+
+async def test_output_is_no_markup() -> None:
+    """A service that reads HTML gets the output escaped, and nothing in it mentions anybody; an
+    e-mail address stays one."""
+    text = message("a/b: <!channel> & bob@x.example", "<b>bold</b> @everyone <@U1>")
+    async with JsonServer() as server, kit() as sender:
+        for form in ("", "?format=html"):
+            settings = {"url": server.address()["url"] + form}
+            await sender.send(parcel("apprise", settings, message=text))
+    plain, html = (json.loads(request.body)["message"] for request in server.accepted)
+
+    assert "a/b: <\u200b!channel> & bob@x.example" == plain.split("\n")[0]
+    assert "<b>bold</b> @\u200beveryone <\u200b@\u200bU1>" == plain.split("\n")[1]
+    assert "&lt;b&gt;bold&lt;/b&gt;" in html
+    assert "<b>" not in html
+
+
+@pytest.mark.parametrize(
+    ("way", "named"),
+    [
+        ({"proxy": "http://proxy.example:3128"}, "the proxy that is set"),
+        ({"ca_file": "/etc/own.pem"}, "the ca_file that is set"),
+        ({"proxy": "http://p:1", "ca_file": "/own.pem"}, "the proxy and ca_file that is set"),
+    ],
+)
+async def test_nothing_is_gone_around_in_silence(way: dict[str, Any], named: str) -> None:
+    """A proxy or a CA that Apprise would not use is refused; nothing is sent."""
+    async with JsonServer() as server, kit() as sender:
+        outcome = await sender.send(parcel("apprise", server.address(), **way))
+
+    assert isinstance(outcome, Unsupported)
+    assert named in outcome.why
+    assert [] == server.requests
+
+
+@pytest.mark.parametrize(
+    ("url", "loud"),
+    [
+        ("matrixs://t@x.example/#a?verify=no", True),
+        ("matrixs://t@x.example/?a=b&verify=False&c=d", True),
+        ("matrixs://t@x.example/?verify=yes", False),
+        ("matrixs://t@x.example/verify=no", False),
+    ],
+)
+def test_unchecked_certificates_are_said_aloud(url: str, loud: bool) -> None:
+    """To switch the check of certificates off is a warning of ``doctor``, without the address."""
+    findings = Findings()
+    inspect({"url": url}, Config, "notifiers[0]", findings)
+    said = [f"{problem.path}: {problem.message}" for problem in findings.found]
+
+    assert not findings.fatal
+    assert loud == ("notifiers[0].url: verify=no: no certificate is checked" in "".join(said))
+    assert "x.example" not in "".join(said)
 
 
 async def test_unusable_address() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from dotagent import __version__
 from dotagent.core.fit import utf16, visible
 from dotagent.core.model import Message, Outcome, RejectDestination, RejectMessage, Retry, Sent
 from dotagent.core.structure import structure
@@ -50,6 +51,10 @@ class DiscordServer(StrictServer):
         return {"webhook_url": f"{self.url}/api/webhooks/{_HOOK}/{self.secret}"}
 
     def judge(self, request: Received) -> Answer:
+        agent = request.header("user-agent") or ""
+        if not re.fullmatch(r"DiscordBot \(https://\S+, \d+(\.\d+)*\).*", agent):
+            # https://discord.com/developers/docs/reference#user-agent
+            return Answer(status=403, body=b"error code: 1010")
         path, _, query = request.target.partition("?")
         if not path.startswith(f"/api/webhooks/{_HOOK}/"):
             return refused(404, 10015, "Unknown Webhook")
@@ -116,7 +121,8 @@ def test_exact_request(text: Message, expected: str) -> None:
     request = discord.request(discord.Config(webhook_url=URL), text, False)
 
     assert f"{URL}?wait=true" == request.url
-    assert (("Content-Type", "application/json"),) == request.headers
+    agent = f"DiscordBot (https://github.com/avelino/dotagent, {__version__})"
+    assert (("Content-Type", "application/json"), ("User-Agent", agent)) == request.headers
     assert f'{{"allowed_mentions":{{"parse":[]}},"content":"{expected}"}}' == request.body.decode()
 
 
@@ -245,6 +251,6 @@ async def test_end_to_end() -> None:
     assert (Sent(receipt="900"), Sent(receipt="901", rest_ms=250)) == (first, last)
     said = "Discord answered 401 Unauthorized: Invalid Webhook Token (50027)"
     assert RejectDestination(why=said) == gone
-    assert {"Host", "Accept", "Content-Type", "Content-Length"} == {
+    assert {"Host", "User-Agent", "Accept", "Content-Type", "Content-Length"} == {
         name for name, _ in server.accepted[0].headers
     }

@@ -110,6 +110,12 @@ manifest, problems = read_manifest(sys.stdin.buffer.read(), app.drivers())
 print([notifier.driver for notifier in manifest.notifiers], problems)
 """
 
+OFFER = """from dotagent.cli import channel
+from dotagent.drivers.kit import registry
+(found,) = [entry for entry in channel.menu() if entry[0] == "gong"]
+print(*found, [each.key for each in channel.asked(registry.load("gong"))])
+"""
+
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -141,6 +147,11 @@ def test_the_suites_find_it(tree: Path) -> None:
 
     assert 0 == done.returncode, done.stdout + done.stderr
     assert int(done.stdout.split(" passed")[0].split()[-1]) > 50
+
+
+def test_it_is_offered(tree: Path) -> None:
+    """``connect`` offers it in its own words and asks for what it needs."""
+    assert "gong A gong in the hall. ['url']\n" == run(tree, "-c", OFFER).stdout
 
 
 def test_a_manifest_may_name_it(tree: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from dotagent.core import toml
 from dotagent.core.model import Problem
+from dotagent.core.shell import word
 from dotagent.drivers.kit import registry
 from dotagent.drivers.kit.driver import Driver, example, summary
 
@@ -104,6 +105,14 @@ def read(question: Question, text: str) -> Any:
     if Mapping in kinds or any(isinstance(kind, type) and issubclass(kind, dict) for kind in kinds):
         return _table(text)
     return text
+
+
+def flag(question: Question) -> str:
+    """How the setting is given with ``--set``, for the shell; a table as the example has it."""
+    if not question.hint.startswith("{"):
+        return f"--set {question.key}=…"
+    table = question.hint.rpartition("}")[0] + "}"
+    return f"--set {word(f'{question.key}={table}')}"
 
 
 def _table(text: str) -> Any:

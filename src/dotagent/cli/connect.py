@@ -130,7 +130,7 @@ def _settings(
         wrong = [explain(each) for each in found]
         again = [known[key] for key in dict.fromkeys(each.path for each in found) if key in known]
         if not talk.asks or not again:
-            missing = " ".join(f"--set {each.key}=…" for each in again)
+            missing = " ".join(map(channel.flag, again))
             raise UsageError("\n".join(wrong), f"Say it so: {missing}" if missing else None)
         for text in wrong:
             talk.say(text, "bad")

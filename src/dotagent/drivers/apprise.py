@@ -11,8 +11,10 @@ credentials, are at https://appriseit.com/services/. The whole address is a secr
 Where there is a driver of our own for a service, prefer it: Apprise says only whether a message
 went out, sometimes the status that the service answered, and never how long to wait. So a status
 that means "gone" parks the destination, any other refusal is tried again, and a failure without a
-status may have arrived and may come twice. It cuts a text to its service's limit by itself, and
-knows nothing of `proxy` and `ca_file`: it takes the proxy of the environment.
+status may have arrived and may come twice. It cuts a text to its service's limit by itself. What
+an agent prints goes as plain text: Apprise writes it so that a service which reads markup shows it
+as it stands, and it mentions nobody. `proxy` and `ca_file` are refused, for Apprise would go around
+both: it takes the proxy of the environment and trusts what Python trusts.
 """
 
 from __future__ import annotations
@@ -48,6 +50,7 @@ BODY = Limit(
     source="https://appriseit.com/library/",
 )
 LIMITS = (BODY,)
+# Nobody knows which service it is: about the pace of the strictest there are.
 PACE = Pace(burst=2, every_ms=1_000, parallel=2)
 TARGET = ("url",)
 SECRETS = ("url",)
@@ -55,6 +58,10 @@ SECRETS = ("url",)
 _TITLE = 200
 _TYPES = {Severity.CRITICAL: "failure", Severity.WARNING: "warning", Severity.NOTICE: "success"}
 _STATUS = re.compile(r"\berror=(\d{3})\b")
+# https://appriseit.com/getting-started/universal-syntax/: parameters that every service takes.
+_UNCHECKED = re.compile(r"[?&]verify=(?:no|n|0|false|f|off|never|disabled?|deny|d)(?:&|$)", re.I)
+# What services turn into a mention or a wake-up by themselves, also in plain text.
+_PING = re.compile(r"(?<!\w)@(?=\w)|<(?=[!@#&])")
 _LOUD = ("apprise", "urllib3", "requests", "requests_oauthlib", "oauthlib")
 """Loggers that write addresses, which are secret, into their debug messages."""
 
@@ -67,16 +74,30 @@ class Config:
         if re.match(r"[A-Za-z][A-Za-z0-9]*://.", self.url.strip()) is None:
             yield "url", "not an address of Apprise; it starts with the service, as in mailto://"
 
+    def caution(self) -> Iterator[tuple[str, str]]:
+        if _UNCHECKED.search(self.url):
+            what = "whoever answers in the service's place gets messages AND CREDENTIALS"
+            yield "url", f"verify=no: no certificate is checked, {what}; take it away"
+
 
 async def send(tools: Tools, config: Config, message: Message) -> Outcome:
     """One message, in a thread of its own: Apprise waits for its sockets."""
+    if tools.own_way:
+        why = f"apprise would go around the {tools.own_way} that is set; take the key away"
+        return Unsupported(why=why)
     link = link_of(message)
     tail = plain_tail(message) if tools.plain else message.tail
     body = fit(message.line, f"{tail}\n\n{link}" if link else tail, BODY.most, points)
     title = title_of(message, None, _TITLE)
     return await tools.aside(
-        lambda: _notify(config.url.strip(), title, body, _TYPES.get(message.severity, "info"))
+        lambda: _notify(
+            config.url.strip(), _quiet(title), _quiet(body), _TYPES.get(message.severity, "info")
+        )
     )
+
+
+def _quiet(text: str) -> str:
+    return _PING.sub("\\g<0>\u200b", text)
 
 
 def _notify(url: str, title: str, body: str, kind: str) -> Outcome:
@@ -89,7 +110,8 @@ def _notify(url: str, title: str, body: str, kind: str) -> Outcome:
         service = apprise.Apprise.instantiate(url, suppress_exceptions=True)
         if service is None:
             return RejectDestination(why="Apprise cannot use this url; see its page of the service")
-        if service.notify(body=body, title=title, notify_type=kind):
+        # Without a format it takes the text for its own markup.
+        if service.notify(body=body, title=title, notify_type=kind, body_format="text"):
             return Sent()
     return _failed(said)
 

@@ -18,6 +18,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from dotagent import __version__
 from dotagent.core.fit import fit, utf16
 from dotagent.core.model import Message, Outcome, Retry, Sent
 from dotagent.drivers.kit.driver import Limit
@@ -45,8 +46,13 @@ PACE = Pace(burst=5, every_ms=400, parallel=1)
 TARGET = ("webhook_url",)
 SECRETS = ("webhook_url",)
 
+# https://discord.com/developers/docs/reference#user-agent: without one in this form a request may
+# be blocked before it reaches Discord.
+AGENT = f"DiscordBot (https://github.com/avelino/dotagent, {__version__})"
+
+# https://github.com/discord/discord-api-docs/issues/4722: a path has been seen to tell milliseconds
+# as seconds; no rate limit of a webhook is longer than this.
 _LONGEST_S = 3_600.0
-"""A path has been seen to tell milliseconds as seconds: no rate limit of a webhook is longer."""
 
 # https://support.discord.com/hc/en-us/articles/210298617: inline anywhere, and where a line begins.
 _MARKUP = re.compile(r"[\\*_~`|<>\[\]@]|^[#+-]")
@@ -94,7 +100,7 @@ def request(config: Config, message: Message, plain: bool) -> Request:
     return Request(
         # With wait the answer comes after the message is kept, and carries its id.
         url=f"{address}{'&' if '?' in address else '?'}wait=true",
-        headers=(("Content-Type", "application/json"),),
+        headers=(("Content-Type", "application/json"), ("User-Agent", AGENT)),
         body=body.encode(),
     )
 

@@ -49,6 +49,8 @@ SUBJECT = Limit(
     source="https://www.rfc-editor.org/rfc/rfc5322#section-2.1.1",
 )
 LIMITS = (BODY, SUBJECT)
+# Servers limit by recipients and days, each as it likes (RFC 5321 §4.5.3.1.8 only asks for room for
+# a hundred recipients): this is no more than a person with a mail program does.
 PACE = Pace(burst=10, every_ms=1_000, parallel=2)
 TARGET = ("host", "port", "to")
 SECRETS = ("password",)

@@ -54,7 +54,9 @@ PACE = Pace(burst=4, every_ms=50_000, parallel=1)
 TARGET = ("webhook_url",)
 SECRETS = ("webhook_url",)
 
-# What the service behind workflows answers where the flow itself is the trouble.
+# What the service behind workflows (Azure Logic Apps) answers where the flow itself is the trouble:
+# https://learn.microsoft.com/rest/api/logic/workflowtriggers/run names the form of its errors;
+# the codes are those that it has been seen to give.
 _DEAD = {
     "AuthorizationFailed",
     "DirectApiAuthorizationRequired",

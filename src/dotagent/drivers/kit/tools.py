@@ -88,6 +88,8 @@ class KitTools:
         self.plain = parcel.plain
         self.previous = parcel.previous
         self.arrived = parcel.arrived
+        ways = {"proxy": parcel.proxy, "ca_file": parcel.ca_file}
+        self.own_way = " and ".join(name for name, value in ways.items() if value)
         self._machine = machine
         self._trip = trip
 
