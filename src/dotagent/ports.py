@@ -213,7 +213,8 @@ class Tools(Protocol):
         """Perform one request inside the send's deadline."""
 
     async def connect(self, host: str, port: int) -> socket.socket:
-        """A connected socket; whoever asks for it closes it."""
+        """A connected socket, through the notifier's proxy if it has one; whoever asks for it
+        closes it."""
 
     def trust(self) -> ssl.SSLContext:
         """Whom to trust: the notifier's ``ca_file``, else what the machine trusts."""

@@ -300,6 +300,20 @@ async def test_secret_shows_nowhere_when_cancelled(
     assert CANARY not in said + repr(task) + caplog.text
 
 
+@every_served
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_redirect_is_not_followed(driver: Driver, status: int) -> None:
+    """Nobody whom the configuration does not name gets a request, let alone a secret."""
+    async with service(driver) as server, StrictServer() as elsewhere, kit() as sender:
+        server.script(Answer(status=status, headers=(("Location", f"{elsewhere.url}/x"),)))
+        outcome = await sender.send(parcel(driver.name, settings_of(server)))
+
+    assert isinstance(outcome, RejectDestination)
+    assert "put the new address into the configuration" in outcome.why
+    assert 1 == len(server.requests)
+    assert 0 == elsewhere.connections
+
+
 # ---------------------------------------------------------------------------------------- outcomes
 
 BODIES = (

@@ -28,6 +28,7 @@ from dotagent.core.structure import inspect, structure
 from dotagent.drivers.email import Config
 from tests.drivers.harness import Stage, kit, message, parcel
 from tests.support import certificate as certificates
+from tests.support.connect_proxy import ConnectProxy
 from tests.support.mail_server import MailServer
 
 ANA, BOB = "ana@example.org", "bob@example.org"
@@ -434,13 +435,83 @@ async def test_late(certificate: Path) -> None:
     assert Unknown(why=f"no answer from 127.0.0.1:{server.port} within 1.5 s") == after
 
 
-async def test_proxy(certificate: Path) -> None:
-    """A proxy that would be gone around is not gone around in silence."""
-    async with MailServer(certificate) as server:
-        outcome = await mailed(server, proxy="http://proxy.example:3128")
+async def test_through_a_proxy(certificate: Path) -> None:
+    """The whole conversation goes through the proxy's tunnel, STARTTLS and login included: the
+    server's name is the proxy's to find, and nobody connects to it directly."""
+    async with MailServer(certificate) as server, ConnectProxy(login="bob:s3cr3t p") as proxy:
+        proxy.names["127.0.0.1"] = server.port
+        through = f"http://bob:s3cr3t%20p@127.0.0.1:{proxy.port}"
+        settings = settings_for(server) | {"port": 2525}
+        outcome = await mailed(server, settings, proxy=through)
 
-    assert isinstance(outcome, Unsupported)
-    assert "cannot go through a proxy" in outcome.why
+    assert Sent(receipt="2.0.0 queued as 1") == outcome
+    assert ["CONNECT 127.0.0.1:2525 HTTP/1.1"] == proxy.asked
+    assert proxy.carried > len(server.mails[0].data)
+    assert "disk/daily: attempt 2 of 3 failed" in server.mails[0].text
+
+
+@pytest.mark.parametrize("security", ["tls", "none"])
+async def test_through_a_proxy_otherwise_secured(certificate: Path, security: str) -> None:
+    """TLS from the first byte, where the server does not speak first, and none at all."""
+    server = MailServer(certificate if security == "tls" else None, implicit_tls=True)
+    async with server, ConnectProxy() as proxy:
+        proxy.names["127.0.0.1"] = server.port
+        settings = {**settings_for(server), "security": security}
+        del settings["username"], settings["password"]
+        outcome = await mailed(server, settings, ca_file=str(certificate), proxy=proxy.url)
+
+    assert Sent(receipt="2.0.0 queued as 1") == outcome
+    assert [f"CONNECT 127.0.0.1:{server.port} HTTP/1.1"] == proxy.asked
+
+
+@pytest.mark.parametrize(
+    ("says", "why"),
+    [
+        (
+            b"HTTP/1.1 403 Forbidden\r\n\r\ns3cr3t",
+            "the proxy refused a connection to {} (status 403)",
+        ),
+        (None, "the proxy refused a connection to {} (status 407)"),
+        (b"220 mail.example ESMTP\r\n\r\n", "what the proxy for {} answered is not HTTP"),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 40_000, "the proxy for {} closed the connection"),
+        (b"HTTP/1.1 200 OK\r\n", "the proxy for {} closed the connection"),
+    ],
+)
+async def test_proxy_refuses(certificate: Path, says: bytes | None, why: str) -> None:
+    """Without a tunnel nothing has left: a retry, which does not repeat what the proxy said."""
+    async with MailServer(certificate) as server, ConnectProxy(says=says, login="bob:x") as proxy:
+        through = f"http://127.0.0.1:{proxy.port}"
+        outcome = await mailed(server, proxy=through)
+
+    assert Retry(why=why.format(f"127.0.0.1:{server.port}")) == outcome
+    assert [] == server.asked
+
+
+@pytest.mark.parametrize(
+    ("proxy", "kind", "why"),
+    [
+        ("http://127.0.0.1:1", Retry, "the proxy for {} cannot be reached (Connection refused)"),
+        ("http://x.invalid:1", Retry, "the proxy for {} cannot be reached ("),
+        ("https://127.0.0.1:1", Unsupported, "the proxy that is set must start with http://"),
+        ("socks5://127.0.0.1:1", Unsupported, "the proxy that is set must start with https:// or"),
+    ],
+)
+async def test_proxy_of_no_use(certificate: Path, proxy: str, kind: type[Any], why: str) -> None:
+    """A proxy that is away is tried again, one that cannot be used is not gone around."""
+    async with MailServer(certificate) as server:
+        outcome = await mailed(server, proxy=proxy)
+
+    assert isinstance(outcome, kind)
+    assert outcome.why.startswith(why.format(f"127.0.0.1:{server.port}"))
+    assert [] == server.asked
+
+
+async def test_late_in_the_tunnel(certificate: Path) -> None:
+    """A proxy that never answers ends at the deadline, and nothing can have arrived."""
+    async with MailServer(certificate) as server, ConnectProxy(hangs=True) as proxy:
+        outcome = await mailed(server, proxy=proxy.url, timeout_ms=200)
+
+    assert Retry(why=f"no connection to 127.0.0.1:{server.port} within 0.2 s") == outcome
 
 
 # ---------------------------------------------------------------------------------------- settings

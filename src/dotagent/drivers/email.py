@@ -12,8 +12,10 @@
 
 Host, port and security stand in your provider's help under "SMTP" or "outgoing mail"; where you log
 in with a second factor, make an "app password" there. A server of your own with a private
-certificate needs `ca_file`. Unless `security = "none"` says otherwise nothing is sent, no password
-either, before the connection is encrypted and the certificate found right.
+certificate needs `ca_file`. With `proxy` an HTTP proxy is asked for a tunnel to the server, which
+it must allow for that port; a proxy of the environment is not used. Unless `security = "none"` says
+otherwise nothing is sent, no password either, before the connection is encrypted and the
+certificate found right.
 
 Messages about one schedule form a thread. Each recipient is refused or taken by itself: who has a
 message does not get it again when it is repeated for another. A refusal for now (4yz) is tried

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import TypeVar
 
-from dotagent.core.model import Outcome, RejectMessage, Unknown, Unsupported
+from dotagent.core.model import Outcome, RejectMessage, Unknown
+from dotagent.drivers.kit import tunnel
 from dotagent.drivers.kit.aside import aside
 from dotagent.drivers.kit.connect import connect
 from dotagent.drivers.kit.driver import Driver
@@ -101,11 +102,9 @@ class KitTools:
         return response
 
     async def connect(self, host: str, port: int) -> socket.socket:
-        """A connected socket, to the host itself."""
-        if self._trip.parcel.proxy:
-            why = f"{self._trip.driver.name} cannot go through a proxy; take the proxy key away"
-            raise Undelivered(Unsupported(why=why))
-        return await connect(host, port, self._trip.begin(), self._machine.lookup)
+        """A connected socket, to the host itself or through the notifier's proxy."""
+        through = tunnel.read(self._trip.parcel.proxy)
+        return await connect(host, port, self._trip.begin(), self._machine.lookup, through)
 
     def trust(self) -> ssl.SSLContext:
         """As for HTTP: only the notifier's own ``ca_file`` where it names one."""
