@@ -113,6 +113,18 @@ def test_what_does_not_arrive_is_taken_out_again(home: Path, server: NtfyServer)
     assert before != files(home)
 
 
+def test_a_failed_test_tells_no_other_channel(home: Path, server: NtfyServer) -> None:
+    """Who sets up a second channel, and mistypes, does not wake who reads the first."""
+    ntfy = ["connect", "--driver", "ntfy", "--set", f"base_url={server.url}", "--set"]
+    first = run(home, *ntfy, "topic=phone")
+    before = len(server.accepted)
+    second = run(home, *ntfy, "topic=alerts", "--set", "token=wrong-token", "--keep")
+
+    assert (0, 1, 1) == (first.returncode, second.returncode, before)
+    assert "401" in second.stdout
+    assert before == len(server.accepted)
+
+
 def test_nothing_arrived_says_the_person(home: Path, server: NtfyServer) -> None:
     """The service took it, and the phone stayed still: the person decides what is kept."""
     flags = ("connect", "--driver", "ntfy", "--set", "topic=phone", "--set")

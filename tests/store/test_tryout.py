@@ -67,6 +67,59 @@ async def test_once(home: Home, outcome: Retry | RejectDestination) -> None:
     assert [] == home.rows("SELECT * FROM events WHERE kind = 'delivery_expired'")
 
 
+NEWS = "SELECT about FROM events WHERE kind = 'destination_parked'"
+
+
+async def dead(home: Home) -> None:
+    """A test finds the agent's own channel dead; there is another, for everybody."""
+    await home.adopt(agent())
+    await home.notify(route("ops", "f9"))
+    await attempt(home, agent="a", names=("n",))
+    (trial,) = await home.claim()
+    await home.answer(trial, RejectDestination(why="404 no_team"))
+
+
+async def test_whom_a_dead_channel_concerns(home: Home) -> None:
+    """A test that finds a channel dead parks it and tells nobody else; the first message that must
+    wait for it is news, once, with the reason (rules R21)."""
+    await dead(home)
+    parked = home.rows("SELECT fingerprint FROM destinations WHERE parked_at IS NOT NULL")
+    silent = home.rows(NEWS)
+    await home.tell(FAILED)
+    await home.tell(FAILED)
+
+    assert (["f1"], []) == ([row["fingerprint"] for row in parked], silent)
+    assert ["f1"] == [row["about"] for row in home.rows(NEWS)]
+    told = [row for row in home.deliveries() if row[1] == "destination_parked"]
+    assert [("ops", "destination_parked", "pending", "")] == told
+    assert "404 no_team" in home.value("SELECT facts FROM events WHERE about = 'f1'")
+
+
+async def test_a_dead_channel_for_which_messages_wait(home: Home) -> None:
+    """Where a message waits already, what the test found out concerns it: told at once."""
+    await home.adopt(agent())
+    await home.notify(route("ops", "f9"))
+    await home.tell(FAILED)
+    (claim,) = await home.claim(only=["f1"])
+    await home.answer(claim, Retry(why="HTTP 500"))
+    await attempt(home, agent="a", names=("n",))
+    (trial,) = await home.claim(only=["f1"])
+    await home.answer(trial, RejectDestination(why="404"))
+
+    assert ["f1"] == [row["about"] for row in home.rows(NEWS)]
+
+
+async def test_what_a_test_parked_comes_back(home: Home) -> None:
+    """A test that arrives ends it, and then nothing is to be said of it."""
+    await dead(home)
+    await attempt(home, agent="a", names=("n",))
+    (trial,) = await home.claim()
+    await home.answer(trial)
+    await home.tell(FAILED)
+
+    assert [] == home.rows(NEWS)
+
+
 async def test_plainer_once(home: Home) -> None:
     """A message that is refused is tried in plain words, as any other."""
     await home.adopt(agent())

@@ -22,7 +22,8 @@ _ENDS = (Kind.GIVEN_UP, Kind.MISSED)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """One notifier, as the store's routing knows it. ``scope`` is an agent's name, or empty for
-    a global notifier; ``events`` empty means all it can get; ``parked``: nothing arrives there."""
+    a global notifier; ``events`` empty means all it can get; ``parked``: nothing arrives there;
+    ``untold``: nor has that been said yet."""
 
     scope: str
     notifier: str
@@ -33,6 +34,7 @@ class Route:
     remind: tuple[int, ...] = ()
     quiet_hours: QuietHours | None = None
     parked: bool = False
+    untold: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from dotagent.core import events
 from dotagent.core.decide import PROBE_EVERY_MS, Settle
 from dotagent.core.match import ANNOUNCEMENTS
 from dotagent.core.model import SEVERITY, Kind, Severity
+from dotagent.store import parked
 from dotagent.store.actor import Actor
 from dotagent.store.database import Tx
 from dotagent.store.tell import tell
@@ -60,7 +61,7 @@ def after(
     touched: set[str] = set()
     unsupported = verdict.park is not None and verdict.row == "rejected"
     if verdict.park is not None:
-        touched |= park(tx, actor, now, destination, verdict.park)
+        touched |= park(tx, actor, now, destination, verdict.park, row)
         tx.run(
             "UPDATE destinations SET unsupported = ? WHERE fingerprint = ?",
             int(unsupported),
@@ -117,28 +118,28 @@ _EPISODE_OVER = (
 )
 
 
-def park(tx: Tx, actor: Actor, now: int, destination: Row, why: str) -> set[str]:
+def park(tx: Tx, actor: Actor, now: int, destination: Row, why: str, row: Row) -> set[str]:
     """Stop asking a dead channel but for a daily probe; announce it once an episode, also where it
-    was an announcement that found it out: this one is about another channel."""
+    was an announcement that found it out: this one is about another channel. ``row``: what found
+    it; a test tells nobody but who asked for it, as long as no message waits for the channel."""
     fingerprint = destination["fingerprint"]
-    fresh = tx.change(
-        "UPDATE destinations SET parked_at = ?, parked_why = ? WHERE fingerprint = ?"
-        " AND parked_at IS NULL",
-        now,
-        why,
-        fingerprint,
-    )
     tx.run(
-        "UPDATE destinations SET parked_why = ?, down_until = ? WHERE fingerprint = ?",
+        "UPDATE destinations SET parked_at = coalesce(parked_at, ?1), parked_why = ?2,"
+        " down_until = ?3 WHERE fingerprint = ?4",
+        now,
         why,
         now + PROBE_EVERY_MS,
         fingerprint,
     )
-    if not fresh:
+    if _kind(tx, row) == Kind.TEST and not tx.value(_WAITING, fingerprint):
         return set()
-    line = f"the channel {_called(tx, destination)} does not accept messages: {why}"
-    detail = "It is tried once a day. Mend it, then: dotagent deliveries retry --parked"
-    return _announce(tx, actor, now, fingerprint, Kind.DESTINATION_PARKED, line, detail)
+    return tell(tx, actor, now, parked.of_parked(tx, now, fingerprint))
+
+
+_WAITING = (
+    "SELECT 1 FROM deliveries d INDEXED BY deliveries_overdue JOIN events e ON e.seq = d.event_seq"
+    " WHERE d.fingerprint = ? AND d.state = 'pending' AND e.kind != 'test' LIMIT 1"
+)
 
 
 def _bury(
@@ -174,33 +175,12 @@ def dead(
     messages = "a message" if len(news) == 1 else f"{len(news)} messages"
     destination = tx.one("SELECT * FROM destinations WHERE fingerprint = ?", fingerprint)
     assert destination is not None
-    line = f"{messages} to the channel {_called(tx, destination)} could not be delivered: {why}"
+    line = (
+        f"{messages} to the channel {parked.called(tx, destination)} could not be delivered: {why}"
+    )
     detail = "See: dotagent deliveries --dead"
-    return _announce(tx, actor, now, fingerprint, Kind.DELIVERY_EXPIRED, line, detail)
-
-
-def _announce(
-    tx: Tx, actor: Actor, now: int, fingerprint: str, kind: Kind, line: str, detail: str
-) -> set[str]:
-    """Open the episode with one event; within an episode nothing more is said."""
-    opened = tx.change(
-        "UPDATE destinations SET episode_at = ? WHERE fingerprint = ? AND episode_at IS NULL",
-        now,
-        fingerprint,
-    )
-    if not opened:
-        return set()
-    event = events.of_system(kind, now, line, detail, about=fingerprint)
-    return tell(tx, actor, now, [event])
-
-
-def _called(tx: Tx, destination: Row) -> str:
-    """What people call it: its name, and whose it is where it is one agent's."""
-    scopes = tx.all(
-        "SELECT DISTINCT scope FROM routing WHERE fingerprint = ?", destination["fingerprint"]
-    )
-    whose = f" of {scopes[0]['scope']}" if len(scopes) == 1 and scopes[0]["scope"] else ""
-    return f"“{destination['name']}”{whose}"
+    said = parked.news(tx, now, destination, Kind.DELIVERY_EXPIRED, line, detail)
+    return tell(tx, actor, now, said)
 
 
 def _kind(tx: Tx, row: Row) -> Kind:

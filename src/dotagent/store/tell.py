@@ -20,6 +20,7 @@ from dotagent.core.quiet import REASON, held_until
 from dotagent.core.silence import Silence, holding
 from dotagent.store.actor import Actor
 from dotagent.store.database import Tx
+from dotagent.store.parked import of_parked
 
 _HOUR = 3_600_000
 BUDGET_MS = {
@@ -65,6 +66,9 @@ def tell(
             deliver(tx, now, event, seq, found, hold_until=hold)
             if found.quiet is None:
                 touched.add(found.route.fingerprint)
+            if found.quiet is None and found.route.untold:
+                news = of_parked(tx, now, found.route.fingerprint)
+                touched |= tell(tx, actor, now, news)
     return touched
 
 
@@ -134,6 +138,7 @@ def silences(tx: Tx, agent: str) -> list[Silence]:
 
 _ROUTES = """
 SELECT r.*, t.parked_at IS NOT NULL AS parked,
+       t.parked_at IS NOT NULL AND t.episode_at IS NULL AS untold,
        (SELECT inherits FROM agents WHERE name = ?1) AS inherits
 FROM routing r LEFT JOIN destinations t USING (fingerprint)
 WHERE r.scope IN (?1, '') ORDER BY r.scope = '', r.position
@@ -156,6 +161,7 @@ def routes(tx: Tx, event: Event) -> list[Route]:
             remind=_pauses(row["remind"]),
             quiet_hours=_quiet_hours(row["quiet_hours"]),
             parked=bool(row["parked"]),
+            untold=bool(row["untold"]),
         )
         for row in rows
     ]
