@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dotagent.plugins.conformance import Conformance, Finding
+from dotagent.ports import Spoken
 from dotagent.supervisor.speak import speak
 from tests.plugins.scripts import python, write
 
@@ -37,6 +40,24 @@ async def findings(folder: Path, config: Any = None, **values: str) -> dict[str,
     run = Conformance(speak, python(folder, body), ENV, config, 20_000)
     found: list[Finding] = [each async for each in run.run()]
     return {each.what: each.why for each in found if each.why is not None}
+
+
+async def test_asked_once(tmp_path: Path) -> None:
+    """Each question is put once: an answer that takes its time is waited for once."""
+    asked: list[str] = []
+
+    async def listening(argv: Sequence[str], *rest: Any) -> Spoken:
+        asked.append(argv[1])
+        return await speak(argv, *rest)
+
+    values = {"UNKNOWN": "1", "READS": "True", "ANSWER": '{"ok": bool(said)}'}
+    body = re.sub("|".join(values), lambda found: values[found[0]], BODY)
+    run = Conformance(listening, python(tmp_path, body), ENV, None, 20_000)
+    found = [each async for each in run.run()]
+
+    assert all(each.why is None for each in found)
+    twice = ["validate"] * 2  # about a configuration, and about what is none
+    assert ["info", *twice, *["invoke"] * 3, "no-such-verb"] == asked
 
 
 async def test_nothing_is_wrong(tmp_path: Path) -> None:

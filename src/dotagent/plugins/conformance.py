@@ -14,7 +14,7 @@ from typing import Any
 from dotagent.core.secret import Redactor
 from dotagent.plugins import client
 from dotagent.plugins.client import Answer, End, PluginKind
-from dotagent.plugins.examine import Info, info, unfit
+from dotagent.plugins.examine import Info, read, unfit
 from dotagent.plugins.find import PREFIX, usable
 from dotagent.ports import Speak, Spoken
 
@@ -61,11 +61,11 @@ class Conformance:
         """One finding after the other, as they come."""
         why = usable(self._path)
         yield Finding(what="dotagent may run it where it lies", why=why, grave=False)
-        answer, _ = await self._say("info", b"")
+        answer, spoken = await self._say("info", b"")
         yield Finding(what="it can be started", why=None if answer.invoked else answer.error)
         if not answer.invoked:
             return  # all the rest would only repeat that
-        said = await info(self._speak, self._path, self._env, self._redactor, self._deadline_ms)
+        said = read(spoken, self._redactor, self._deadline_ms)
         yield Finding(
             what="info answers with its name", why=said if isinstance(said, str) else None
         )

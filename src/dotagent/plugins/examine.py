@@ -15,7 +15,7 @@ from typing import Any
 from dotagent.core.secret import Redactor
 from dotagent.plugins import client
 from dotagent.plugins.client import DEADLINE_MS, Answer, End, PluginKind
-from dotagent.ports import Speak
+from dotagent.ports import Speak, Spoken
 
 PLATFORM = {"linux": "linux", "darwin": "darwin"}.get(sys.platform, sys.platform)
 """This machine, as ``info`` names it."""
@@ -51,14 +51,16 @@ async def info(
     deadline_ms: int = DEADLINE_MS["info"],
 ) -> Info | str:
     """What the plugin at ``path`` says of itself, or why that is not known."""
-    found = await _info(speak, path, env, redactor, deadline_ms)
+    return read(await speak((path, "info"), b"", env, deadline_ms), redactor, deadline_ms)
+
+
+def read(spoken: Spoken, redactor: Redactor, deadline_ms: int) -> Info | str:
+    """The same of one that was asked already."""
+    found = _heard(spoken, redactor, deadline_ms)
     return found if isinstance(found, Info) else found.why or ""
 
 
-async def _info(
-    speak: Speak, path: str, env: Mapping[str, str], redactor: Redactor, deadline_ms: int
-) -> Info | Verdict:
-    spoken = await speak((path, "info"), b"", env, deadline_ms)
+def _heard(spoken: Spoken, redactor: Redactor, deadline_ms: int) -> Info | Verdict:
     answer = client.answer(spoken, redactor=redactor)
     is_heard = answer.end not in (End.TIMED_OUT, End.NOT_STARTED)
     if spoken.timed_out:
@@ -125,7 +127,9 @@ async def verdict(
 ) -> Verdict:
     """What speaks against using this plugin so. One that cannot say what it is may not look at the
     verb either, and do its work with what it is only asked about: it is asked nothing more."""
-    found = await _info(speak, path, env, redactor, DEADLINE_MS["info"])
+    deadline_ms = DEADLINE_MS["info"]
+    spoken = await speak((path, "info"), b"", env, deadline_ms)
+    found = _heard(spoken, redactor, deadline_ms)
     if isinstance(found, Verdict):
         return Verdict() if found.is_heard else _unchecked(found.why)
     if (why := unfit(found, kind)) is not None:
