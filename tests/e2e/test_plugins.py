@@ -263,6 +263,34 @@ def test_what_is_not_allowed_is_not_run(tmp_path: Path) -> None:
         assert "SECRET_OF_OTHERS" not in seen
 
 
+def test_what_says_it_is_for_another_machine_is_used_all_the_same(tmp_path: Path) -> None:
+    """dotagent 0.1.x never asked, so such plugins are in use and work: in every place it is used,
+    and who made it, who looks after the home and who lists the plugins learn of it."""
+    text = f"""case $1 in
+      info) echo '{{"name":"mac","platforms":["plan9"]}}';;
+      *) cat >> {tmp_path}/payloads; echo >> {tmp_path}/payloads; echo '{{"ok":true}}';;
+    esac"""
+    path = bash(tmp_path / "plugins", text, "mac")
+    home = Home(tmp_path)
+    home.agent("well", "".join(hook(place, "mac", "{}") for place in KINDS))
+    home.agent("ill", hook("on_failure", "mac", "{}"), "exit 1")
+    codes = [home.run("run-now", name).returncode for name in ("well", "ill")]
+    said = [json.loads(line) for line in (tmp_path / "payloads").read_text().splitlines()]
+    looks = [home.run(*args) for args in (("doctor",), ("plugin", "check", str(path)))]
+    listed = json.loads(home.run("plugin", "list", "--json").stdout)["plugins"]
+
+    assert [0, 1] == codes
+    used = [each for each in said if each.get("agent") in ("well", "ill")]
+    assert ["notify", "notify", "preflight", "sink"] == sorted(each["kind"] for each in used)
+    assert [] == home.values(
+        "SELECT id FROM deliveries WHERE state != 'sent' AND driver != 'inbox'"
+    )
+    for look in looks:
+        assert 1 == look.returncode
+        assert "it is made for plan9, and this is linux" in " ".join(look.stdout.split())
+    assert ["plan9"] == next(each["platforms"] for each in listed if each["name"] == "mac")
+
+
 def test_a_hook_of_old_goes_through_the_built_in_driver(tmp_path: Path) -> None:
     """notify-ntfy without a binary is the driver, with the same configuration; with one, the binary
     goes first. The manifest's reader says what to write instead."""
