@@ -268,14 +268,14 @@ def test_what_says_it_is_for_another_machine_is_used_all_the_same(tmp_path: Path
     and who made it, who looks after the home and who lists the plugins learn of it."""
     text = f"""case $1 in
       info) echo '{{"name":"mac","platforms":["plan9"]}}';;
-      *) cat >> {tmp_path}/payloads; echo >> {tmp_path}/payloads; echo '{{"ok":true}}';;
+      *) cat > {tmp_path}/payload-$$; echo '{{"ok":true}}';;
     esac"""
     path = bash(tmp_path / "plugins", text, "mac")
     home = Home(tmp_path)
     home.agent("well", "".join(hook(place, "mac", "{}") for place in KINDS))
     home.agent("ill", hook("on_failure", "mac", "{}"), "exit 1")
     codes = [home.run("run-now", name).returncode for name in ("well", "ill")]
-    said = [json.loads(line) for line in (tmp_path / "payloads").read_text().splitlines()]
+    said = [json.loads(path.read_text()) for path in tmp_path.glob("payload-*")]
     looks = [home.run(*args) for args in (("doctor",), ("plugin", "check", str(path)))]
     listed = json.loads(home.run("plugin", "list", "--json").stdout)["plugins"]
 
