@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.cli.scene import DAILY, both_ways, held_by, ntfy, rows
 from tests.support.daemon import run, write_agent
 from tests.support.http_server import Answer, StrictServer
@@ -82,6 +84,45 @@ def test_show_of_several_in_one_message(home: Path) -> None:
     assert 1 == len(server.accepted)
     for shown in (first, second):
         assert sent.splitlines()[0] in " ".join(shown.stdout.split())
+
+
+@pytest.mark.parametrize("scope", ["agent", "everybody"])
+def test_show_in_the_words_of_a_template(home: Path, scope: str) -> None:
+    """What its channel got, not what another would have; of another template since, that is said.
+    A second channel keeps the built-in words, and a test says that it is one."""
+    own = 'template = """\n{{ agent }} says: {{ words }}!\n{{ output }}"""\n'
+    with serving(StrictServer()) as server:
+        toml = ntfy(server.url) + own + ntfy(server.url, "other")
+        if scope == "agent":
+            write_agent(home, "a", DAILY + toml, script="echo out; exit 1")
+        else:
+            write_agent(home, "a", DAILY, script="echo out; exit 1")
+            (home / "config.toml").write_text(toml)
+        run(home, "run-now", "a")
+        run(home, "notify", "test", *(["a"] if scope == "agent" else []), "--event", "given_up")
+        sent = {each.target: each.body.decode() for each in server.accepted[:2]}
+        marked = {each.target: each.body.decode() for each in server.accepted[2:]}
+        ids = [f"{number}" for number in range(1, 5)]
+        shown = [run(home, "deliveries", "show", number, "--json") for number in ids]
+        page = run(home, "deliveries", "show", "1").stdout
+        file = home / ("agents/a/agent.toml" if scope == "agent" else "config.toml")
+        file.write_text(file.read_text().replace("says:", "tells:"))
+        run(home, "run-now", "a")
+        later = run(home, "deliveries", "show", "1").stdout
+        for copy in ((home / "state").glob("manifests/*"), (home / "state").glob("config.toml*")):
+            for each in copy:
+                each.unlink()
+        unreadable = run(home, "deliveries", "show", "1")
+
+    assert (0, True) == (unreadable.returncode, "manual run failed" in unreadable.stdout)
+    texts = [json.loads(each.stdout)["message"] for each in shown]
+    bodies = [f"{text['line']}\n{text['tail']}".strip() for text in texts]
+    assert [sent["/phone"], sent["/other"]] == bodies[:2]
+    assert [marked["/phone"], marked["/other"]] == bodies[2:]
+    assert "a says: exit 1" in page
+    assert "has changed since" not in page
+    assert "a tells: exit 1" in later
+    assert "the words of its template as it is now; that has changed since." in later
 
 
 def test_show_of_what_is_not_there(home: Path) -> None:

@@ -16,6 +16,8 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import tzinfo
+from functools import partial
 from typing import Any
 
 import click
@@ -25,12 +27,16 @@ from dotagent.cli import delivery_text
 from dotagent.cli.acting import act, environment
 from dotagent.cli.layout import Page, harmless, page_for
 from dotagent.cli.usage import ListFirst
+from dotagent.core import sample, template
 from dotagent.core.errors import NotFound, UsageError
-from dotagent.core.model import DeliveryState
+from dotagent.core.model import DeliveryState, Message
+from dotagent.drivers.kit import registry
 from dotagent.steps.message import composed
+from dotagent.steps.own_words import own_words
+from dotagent.steps.parts import addressed
 from dotagent.store import outbox_view
 from dotagent.store.outbox_view import DEAD, WAITING, Delivery
-from dotagent.store.reading import connect_reader, open_record
+from dotagent.store.reading import Reader, connect_reader, open_record
 from dotagent.system import zone
 from dotagent.system.paths import Paths
 from dotagent.system.paths import home as home_of
@@ -130,7 +136,7 @@ def show(delivery_id: int, as_json: bool) -> int:
         raise NotFound(f"there is no delivery {delivery_id}", "See: dotagent deliveries")
     try:
         here = zone.machine_zone(env)
-        message = composed(reader, here, outbox_view.unit_of(reader, delivery_id))
+        message, changed = _worded(reader, Paths(home_of(env)), here, found[0])
         sends = outbox_view.sends(reader, delivery_id)
     finally:
         reader.close()
@@ -145,9 +151,25 @@ def show(delivery_id: int, as_json: bool) -> int:
         return 0
     page = page_for(sys.stdout, env)
     click.echo(delivery_text.full(found[0], message, sends, now(), here, page))
+    if changed:
+        click.echo("\nThese are the words of its template as it is now; that has changed since.")
     if found[0].state in DEAD:
         click.echo(f"\nSend it again: dotagent deliveries retry {delivery_id}")
     return 0
+
+
+def _worded(reader: Reader, paths: Paths, here: tzinfo, delivery: Delivery) -> tuple[Message, bool]:
+    """The message as its channel has it, in the words of the notifier's template where it has one;
+    and whether that may have had others then."""
+    unit = outbox_view.unit_of(reader, delivery.id)
+    message = composed(reader, here, unit)
+    if len(unit.seqs) > 1:  # several as one: a template is about one event
+        return message, False
+    own = own_words(reader, paths, app.drivers, partial(addressed, registry.load), delivery)
+    worded, _ = template.apply(message, own.template, here)
+    sent_at = delivery.ended_at if delivery.state is DeliveryState.SENT else None
+    changed = own.template is not None and sent_at is not None and sent_at < own.since_at
+    return sample.marked(worded), changed
 
 
 # -------------------------------------------------------------------------------------------- acts

@@ -27,6 +27,14 @@ from dotagent.system.paths import Paths
 PLUGIN_PACE = Pace(burst=1, every_ms=0, parallel=4)
 
 
+def addressed(load: Callable[[str], Driver | None], driver: str) -> tuple[str, ...]:
+    """The settings that make up that driver's destination."""
+    if driver == "plugin":
+        return ("name", "config")
+    loaded = load(driver)
+    return loaded.target if loaded is not None else ()
+
+
 @dataclass(slots=True, kw_only=True)
 class Trouble:
     """The store's trouble as seen by whoever must settle something: while it lasts, nothing new
@@ -122,10 +130,7 @@ class Parts:
 
     def addressed(self, driver: str) -> tuple[str, ...]:
         """The settings that make up that driver's destination."""
-        if driver == "plugin":
-            return ("name", "config")
-        loaded = self.driver(driver)
-        return loaded.target if loaded is not None else ()
+        return addressed(self.driver, driver)
 
     def targets_of(self, manifest: Manifest) -> Sequence[Target]:
         """Whom a manifest wants told."""

@@ -20,7 +20,8 @@ WAITING = (DeliveryState.PENDING, DeliveryState.SENDING)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One delivery. ``name``: the channel, as people call it. ``free_at``: when it may go, at the
+    """One delivery. ``name``: the channel, as people call it; ``scope``: whose it is, empty for
+    everybody's; ``notifier``: its key there. ``free_at``: when it may go, at the
     earliest; None unless it waits. ``tried_why``: what came of the last try, if it did not go.
     ``folded``: with how many others it is one message, and why."""
 
@@ -30,6 +31,8 @@ class Delivery:
     at: int
     agent: str
     schedule_id: str
+    scope: str
+    notifier: str
     name: str
     driver: str
     state: DeliveryState
@@ -185,6 +188,8 @@ def _delivery(row: Row) -> Delivery:
         at=row["at"],
         agent=row["agent"],
         schedule_id=row["schedule"],
+        scope=row["scope"],
+        notifier=row["notifier"],
         name=row["name"],
         driver=row["driver"],
         state=DeliveryState(row["state"]),
