@@ -14,8 +14,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
 import traceback
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
@@ -590,6 +592,55 @@ def test_service_refuses_strangers(driver: Driver) -> None:
 
     assert server.judge(stranger).status >= 400
     assert server.judge(Received(method="POST", target="/")).status >= 400
+
+
+def damaged(request: Request, how: str) -> Request:
+    """The request with one thing wrong that its service would not let pass."""
+    assert MARK in request.body
+    typed = tuple(each for each in request.headers if each[0] != "Content-Type")
+    return {
+        "too long": replace(request, body=request.body.replace(MARK, MARK * 20_000)),
+        "another method": replace(request, method="DELETE"),
+        "cut in half": replace(request, body=request.body[: len(request.body) // 2]),
+        "of no type": replace(request, headers=typed),
+    }[how]
+
+
+MARK = b"Wv9x"
+
+
+@every_http
+@pytest.mark.parametrize("how", ["too long", "another method", "cut in half", "of no type"])
+def test_service_refuses_damage(driver: Driver, how: str) -> None:
+    """The strict server takes the request, and not what is wrong with it in one thing; where the
+    body is plain text (ntfy), half of it is whole as well, and needs no type."""
+    server = service(driver)
+    good = build(driver, configured(driver, server), message(MARK.decode() + " is full"))
+    is_text = "Content-Type" not in dict(good.headers)
+
+    assert "" == refusal(server, good)
+    if not (is_text and how in ("cut in half", "of no type")):
+        assert re.match(r"4\d\d ", refusal(server, damaged(good, how)))
+
+
+RATES = {
+    # https://docs.ntfy.sh/publish/#limitations: 60 at once, then one each 5 s.
+    "ntfy": ((60, 1), (60 + 12, 60_000)),
+    # https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this, of a group.
+    "telegram": ((20, 60_000),),
+    # https://learn.microsoft.com/microsoftteams/platform/webhooks-and-connectors/how-to/
+    # connectors-using#rate-limiting-for-connectors
+    "teams": ((4, 1_000), (60, 30_000), (100, 3_600_000), (150, 7_200_000), (1_800, 86_400_000)),
+}
+"""So many messages a service takes within so many milliseconds, where it says so."""
+
+
+@pytest.mark.parametrize(("name", "most", "span_ms"), [(n, *r) for n in RATES for r in RATES[n]])
+def test_pace_keeps_the_published_rate(name: str, most: int, span_ms: int) -> None:
+    """However many messages wait, no more go within any such time than the service takes."""
+    pace = loaded(name).pace
+
+    assert pace.burst + span_ms // pace.every_ms <= most
 
 
 @every_served

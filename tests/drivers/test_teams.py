@@ -53,6 +53,8 @@ class TeamsServer(StrictServer):
             return refused(404, "WorkflowNotFound", "The workflow '0ec4' could not be found.")
         if query != f"api-version=1&sig={self.secret}":
             return refused(401, "DirectApiAuthorizationRequired", "Signature is missing.")
+        if request.method != "POST" or request.header("content-type") != "application/json":
+            return refused(400, "InvalidRequestContent", "The trigger takes JSON by POST.")
         if len(request.body) > 20_480:
             return refused(413, "RequestEntityTooLarge", "The request is too large.")
         try:

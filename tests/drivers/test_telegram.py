@@ -109,6 +109,9 @@ class TelegramServer(StrictServer):
             return refused(404, "Not Found")
         if request.target != f"/bot123456:{self.secret}/sendMessage":
             return refused(401, "Unauthorized")
+        if request.method != "POST":
+            # https://core.telegram.org/bots/api#making-requests: and GET, which has no body.
+            return refused(404, "Not Found")
         try:
             payload = json.loads(request.body.decode())
         except ValueError:

@@ -9,7 +9,7 @@ import pytest
 
 from dotagent.core.errors import UsageError
 from dotagent.drivers import inbox, slack
-from dotagent.drivers.kit.driver import example, read
+from dotagent.drivers.kit.driver import advice, example, read
 
 
 def module(**members: Any) -> ModuleType:
@@ -66,3 +66,11 @@ def test_no_example() -> None:
     made = module(Config=inbox.Config, send=inbox.send, __doc__="Nothing.")
 
     assert "" == example(read("x", made))
+
+
+def test_advice() -> None:
+    """The paragraphs below the example, each on one line, without the marks of a docstring."""
+    doc = 'It is x.\n\n    [[notifiers]]\n    driver = "x"\n\nWrite ``id``\nfirst.\n\nThen `b`.\n'
+    made = module(Config=inbox.Config, send=inbox.send, __doc__=doc)
+
+    assert ["Write `id` first.", "Then `b`."] == advice(read("x", made))

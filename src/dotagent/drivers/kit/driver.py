@@ -112,4 +112,5 @@ def advice(driver: Driver) -> list[str]:
     """The paragraphs below its example: how to get what it needs, what each failure means."""
     paragraphs = driver.doc.strip().split("\n\n")[1:]
     prose = [each for each in paragraphs if not each.lstrip("\n").startswith(" ")]
-    return [" ".join(each.split()) for each in prose]
+    # On a terminal as in Markdown one mark is enough.
+    return [" ".join(each.split()).replace("``", "`") for each in prose]
