@@ -1,7 +1,8 @@
 """An idle daemon with a thousand agents: how often it wakes, what it holds, what it writes.
 
 The real program in a process of its own; the numbers are the kernel's (proc(5)): voluntary context
-switches of all threads, resident memory, bytes sent to the disk.
+switches of all threads, resident memory, bytes sent to the disk. It has a channel, and is looked at
+before its first message and after: that one loads the HTTP client.
 """
 
 from __future__ import annotations
@@ -14,24 +15,42 @@ import time
 from pathlib import Path
 
 from bench import home
+from bench.peers import Receiver, receiver
 from bench.table import Row, row
 
 AGENTS = 1_000
 ROUNDS = 5
 ROUND_S = 8.0
 CALM_S = 2.0
+CHANNEL = """
+[[notifiers]]
+driver = "webhook"
+url = "{url}"
+events = ["store_error"]
+"""
 TITLE = f"Idle daemon, {AGENTS:,} agents: {ROUNDS} rounds of {ROUND_S:g} s, once it has settled"
 
 
 def measure() -> list[Row]:
     """Wake-ups, memory, disk."""
+    config = home.prepared(AGENTS) / "config.toml"
+    before = config.read_text()
+    with receiver() as target:
+        config.write_text(before + CHANNEL.format(url=target.url))
+        try:
+            return _measure(config.parent, target)
+        finally:
+            config.write_text(before)
+
+
+def _measure(folder: Path, target: Receiver) -> list[Row]:
     woken: list[float] = []
     held: list[float] = []
     written: list[float] = []
-    folder = home.prepared(AGENTS)
+    sent: list[float] = []
     env = {"PATH": os.environ["PATH"], "HOME": str(folder), "DOTAGENT_HOME": str(folder)}
-    argv = [sys.executable, "-m", "dotagent", "daemon"]
-    with subprocess.Popen(argv, env=env, stdout=subprocess.PIPE) as daemon:
+    dotagent = [sys.executable, "-m", "dotagent"]
+    with subprocess.Popen([*dotagent, "daemon"], env=env, stdout=subprocess.PIPE) as daemon:
         try:
             assert daemon.stdout is not None
             daemon.stdout.readline()
@@ -42,11 +61,16 @@ def measure() -> list[Row]:
                 woken.append((_wakes(daemon.pid) - before[0]) * 60 / ROUND_S)
                 written.append(_written(daemon.pid) - before[1])
                 held.append(_memory(daemon.pid))
+            subprocess.run([*dotagent, "notify", "test"], env=env, check=True, capture_output=True)
+            target.nth(1)
+            _calm_down(daemon.pid)
+            sent = [_memory(daemon.pid) for _ in range(ROUNDS)]
         finally:
             daemon.terminate()
     return [
         row("wake-ups a minute", woken, unit="", floor=2, goal=2),
         row("memory", held, unit="MB", floor=60, goal=45),
+        row("memory, once it has sent over HTTP", sent, unit="MB", floor=60),
         row("written to disk in a round", written, unit="bytes", floor=0, goal=0),
     ]
 

@@ -6,7 +6,7 @@ import pytest
 
 from dotagent.core.model import Unsupported
 from dotagent.drivers.kit import cocoa
-from dotagent.drivers.kit.http import Undelivered
+from dotagent.drivers.kit.journey import Undelivered
 from tests.support.system import linux_only
 
 

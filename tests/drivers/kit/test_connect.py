@@ -9,7 +9,7 @@ from aiohttp.abc import ResolveResult
 
 from dotagent.core.model import Retry
 from dotagent.drivers.kit.connect import connect
-from dotagent.drivers.kit.http import Journey, Undelivered
+from dotagent.drivers.kit.journey import Journey, Undelivered
 from dotagent.drivers.kit.resolve import look_up
 
 

@@ -21,7 +21,8 @@ from dotagent.core.model import (
     Unknown,
     Unsupported,
 )
-from dotagent.drivers.kit.http import BODY_CAP, Client, Journey, Undelivered, unpack
+from dotagent.drivers.kit.http import Client
+from dotagent.drivers.kit.journey import BODY_CAP, Journey, Undelivered, unpack
 from dotagent.ports import Request, Response
 from tests.support.certificate import make, served
 from tests.support.http_server import Answer, Fault, Received, StrictServer

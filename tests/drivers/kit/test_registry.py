@@ -31,6 +31,28 @@ def test_listing_imports_no_driver() -> None:
     assert "[]\n" == done.stdout
 
 
+def test_nothing_is_loaded_before_it_is_needed() -> None:
+    """A daemon holds the HTTP client from its first message over HTTP on, and not before: the
+    wiring, all drivers and a send by another way do without it."""
+    code = (
+        "import asyncio, sys\n"
+        "from dotagent import app\n"
+        "from dotagent.drivers.kit import aside, registry, sender\n"
+        "from dotagent.system.clock import SystemClock\n"
+        "app.drivers()\n"
+        "print('aiohttp' in sys.modules)\n"
+        "async def ping():\n"
+        "  async with sender.Kit(clock=SystemClock(), speak=None, env={}) as kit:\n"
+        "    print(await kit.ping('http://127.0.0.1:9/', 2_000))\n"
+        "asyncio.run(ping())\n"
+        "print('aiohttp' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    said = ["False", "no connection to 127.0.0.1:9 (Connection refused)", "True"]
+    assert said == done.stdout.splitlines()
+
+
 def test_known_without_a_file() -> None:
     """A known name whose driver this version lacks is no mistake."""
     for name in set(registry.KNOWN) - set(registry.names()):

@@ -9,7 +9,7 @@ import threading
 import pytest
 from aiohttp.abc import ResolveResult
 
-from dotagent.drivers.kit.resolve import Resolver
+from dotagent.drivers.kit.http import Resolver
 
 
 async def test_finds_this_machine() -> None:

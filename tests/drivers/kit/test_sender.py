@@ -24,7 +24,7 @@ from dotagent.core.model import (
 )
 from dotagent.drivers.kit import registry
 from dotagent.drivers.kit.driver import Driver
-from dotagent.drivers.kit.http import Undelivered
+from dotagent.drivers.kit.journey import Undelivered
 from dotagent.drivers.kit.sender import judge
 from dotagent.ports import Pace, Request, Response, Tools
 from tests.drivers.harness import NOW, StoppedClock, kit, no_helper, parcel

@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from dotagent.core.model import Retry, Unsupported
-from dotagent.drivers.kit.http import Undelivered
+from dotagent.drivers.kit.journey import Undelivered
 from dotagent.drivers.kit.tunnel import Proxy, dig, read
 
 

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from dotagent.core.model import Outcome, Retry, Unsupported
-from dotagent.drivers.kit.http import Journey, Undelivered
+from dotagent.drivers.kit.journey import Journey, Undelivered
 from dotagent.ports import Reply
 
 _CHUNK = 4096

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from dotagent.core.model import Unsupported
-from dotagent.drivers.kit.http import Undelivered
+from dotagent.drivers.kit.journey import Undelivered
 
 
 def send(receiver: Any, selector: str, *arguments: Any, answers: bool = True) -> Any | None:

@@ -12,8 +12,8 @@ from aiohappyeyeballs import start_connection
 
 from dotagent.core.model import Retry
 from dotagent.drivers.kit import tunnel
-from dotagent.drivers.kit.http import Journey, Undelivered, unreachable
-from dotagent.drivers.kit.resolve import Lookup, Resolver
+from dotagent.drivers.kit.journey import Journey, Undelivered, unreachable
+from dotagent.drivers.kit.resolve import Lookup, resolve
 from dotagent.drivers.kit.tunnel import Proxy
 
 _DELAY_S = 0.25
@@ -44,7 +44,7 @@ async def _open(host: str, port: int, lookup: Lookup, behind: str = "") -> socke
     """``behind``: what lies behind this host, if it is a proxy."""
     away = f"the proxy for {behind} cannot be reached"
     try:
-        found = await Resolver(lookup).resolve(host, port)
+        found = await resolve(lookup, host, port)
     except OSError as error:
         why = away if behind else f"the address of host {host} cannot be found"
         raise Undelivered(Retry(why=f"{why} ({error.strerror or 'no answer'})")) from None

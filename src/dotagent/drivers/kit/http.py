@@ -1,22 +1,21 @@
 """The one HTTP client of all drivers: pooled, without redirects, cookies or netrc.
 
-Invariants: the body read and the body unpacked are bounded; a ``Journey`` knows at every moment
-whether anything can have reached the service; no exception's own text, which may hold the address,
-gets into an outcome.
+Invariants: the body read and the body unpacked are bounded; no exception's own text, which may hold
+the address, gets into an outcome. Nothing imports this but when a message needs it: the library
+takes memory and time that homes without such a channel spare.
 """
 
 from __future__ import annotations
 
-import os
+import socket
 import ssl
-import zlib
 from collections.abc import Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.connector import Connection
 from yarl import URL
 
@@ -25,16 +24,14 @@ from dotagent.core.model import (
     RejectDestination,
     RejectMessage,
     Retry,
-    Unknown,
     Unsupported,
 )
 from dotagent.drivers.kit import proxy as proxies
-from dotagent.drivers.kit.resolve import Lookup, Resolver, look_up
+from dotagent.drivers.kit.journey import BODY_CAP, Journey, Undelivered, unreachable
+from dotagent.drivers.kit.resolve import Lookup, look_up, resolve
+from dotagent.drivers.kit.trust import stamp, trust
 from dotagent.drivers.kit.wire import url_problem
 from dotagent.ports import Request, Response
-
-BODY_CAP = 64 * 1024
-"""Bytes of an answer that are looked at; no service says anything of use beyond."""
 
 _HEADS = ("User-Agent", "Content-Type", "Accept-Encoding")
 """What aiohttp would add by itself; a driver sends exactly the headers it names."""
@@ -44,50 +41,6 @@ _KEEP_ALIVE_S = 15
 _MOST_WAYS = 1_000
 _UNBOUNDED = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
 """The deadline is the kit's, around everything, not the library's."""
-
-
-class Undelivered(Exception):
-    """No usable answer came; ``outcome`` says what that means."""
-
-    def __init__(self, outcome: Outcome) -> None:
-        super().__init__(type(outcome).__name__)
-        self.outcome = outcome
-
-
-@dataclass(slots=True)
-class Journey:
-    """How far one request got. ``reached``: there is a connection. ``connected``: bytes of the
-    message may have gone through it."""
-
-    host: str = "the service"
-    reached: bool = False
-    connected: bool = False
-    status: int | None = None
-    headers: dict[str, str] = field(default_factory=dict)
-    body: bytearray = field(default_factory=bytearray)
-    complete: bool = False
-
-    def response(self) -> Response | None:
-        """What has been received of the answer; None before its status."""
-        if self.status is None:
-            return None
-        body = unpack(self.headers.get("content-encoding", ""), bytes(self.body))
-        return Response(status=self.status, headers=self.headers, body=body)
-
-    def lost(self, why: str) -> Outcome:
-        """No answer, and none will come: repeatable only if nothing can have arrived."""
-        return Unknown(why=why) if self.connected else Retry(why=why)
-
-
-def unpack(encoding: str, body: bytes) -> bytes:
-    """The body without its gzip or deflate packing, at most ``BODY_CAP`` of it; as it came if it
-    cannot be unpacked."""
-    if encoding.strip().lower() not in ("gzip", "x-gzip", "deflate"):
-        return body[:BODY_CAP]
-    try:
-        return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(body, BODY_CAP)
-    except zlib.error:
-        return body[:BODY_CAP]
 
 
 _JOURNEY: ContextVar[Journey] = ContextVar("journey")
@@ -101,6 +54,22 @@ class _Connector(aiohttp.TCPConnector):
         connection = await super().connect(*args, **more)
         _JOURNEY.get().connected = True
         return connection
+
+
+class Resolver(AbstractResolver):
+    """aiohttp asks once per host at a time, so a host that hangs holds one thread."""
+
+    def __init__(self, lookup: Lookup = look_up) -> None:
+        self._lookup = lookup
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """The addresses of ``host``; raises OSError."""
+        return [ResolveResult(**each) for each in await resolve(self._lookup, host, port, family)]
+
+    async def close(self) -> None:
+        """Nothing is held."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +143,7 @@ class Client:
         return known
 
     def _session(self, through: str | None, ca_file: str | None) -> aiohttp.ClientSession:
-        key = (through, ca_file, _stamp(ca_file))
+        key = (through, ca_file, stamp(ca_file))
         session = self._sessions.get(key)
         if session is None:
             session = self._sessions[key] = aiohttp.ClientSession(
@@ -234,29 +203,6 @@ def _proxy(url: str, wanted: str | None, env: Mapping[str, str]) -> str | None:
     raise Undelivered(Unsupported(why=f"the proxy that is set {problem}"))
 
 
-def _stamp(ca_file: str | None) -> int:
-    """Changes when the file is replaced, so that a renewed CA is taken up without a restart."""
-    try:
-        return os.stat(ca_file).st_mtime_ns if ca_file else 0
-    except OSError:
-        return 0
-
-
-def trust(ca_file: str | None) -> ssl.SSLContext:
-    """Trust what this file vouches for, and nothing else: as ``curl --cacert``. Without one, what
-    the machine trusts. Read again when the file is replaced."""
-    return _trust(ca_file, _stamp(ca_file))
-
-
-@lru_cache(maxsize=32)
-def _trust(ca_file: str | None, _stamp: int) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=ca_file)
-    except OSError as error:  # ssl.SSLError is one
-        why = "holds no certificate" if isinstance(error, ssl.SSLError) else "cannot be read"
-        raise Undelivered(RejectDestination(why=f"ca_file {ca_file} {why}")) from None
-
-
 # ------------------------------------------------------------------------------ what went wrong
 
 
@@ -296,9 +242,3 @@ def _reason(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return getattr(cause, "strerror", None) or "no answer"
     return unreachable(cause)
-
-
-def unreachable(error: BaseException) -> str:
-    """The system's words for the number of an error, never the error's own."""
-    number = getattr(error, "errno", None)
-    return os.strerror(number) if number and number > 0 else "unreachable"

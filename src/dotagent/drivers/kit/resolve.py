@@ -4,22 +4,32 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from typing import Any
-
-from aiohttp.abc import AbstractResolver, ResolveResult
+from typing import Any, TypedDict
 
 from dotagent.drivers.kit.aside import aside
 
-Lookup = Callable[[str, int, int], list[ResolveResult]]
+
+class Address(TypedDict):
+    """One address of a host, with what connecting to it takes: the shape that aiohttp asks for."""
+
+    hostname: str
+    host: str
+    port: int
+    family: int
+    proto: int
+    flags: int
 
 
-def look_up(host: str, port: int, family: int) -> list[ResolveResult]:
+Lookup = Callable[[str, int, int], list[Address]]
+
+
+def look_up(host: str, port: int, family: int) -> list[Address]:
     """Ask the system, blocking. Raises OSError (``socket.gaierror``)."""
     # A machine whose only address is the loopback must still find itself.
     flags = 0 if host == "localhost" else socket.AI_ADDRCONFIG
     found = socket.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM, flags=flags)
     return [
-        ResolveResult(
+        Address(
             hostname=host,
             host=_numeric(address),
             port=int(address[1]),
@@ -36,24 +46,13 @@ def _numeric(address: tuple[Any, ...]) -> str:
     return f"{address[0]}%{scope}" if scope else str(address[0])
 
 
-class Resolver(AbstractResolver):
-    """aiohttp asks once per host at a time, so a host that hangs holds one thread."""
+async def resolve(lookup: Lookup, host: str, port: int, family: int = 0) -> list[Address]:
+    """The addresses of ``host``; raises OSError."""
 
-    def __init__(self, lookup: Lookup = look_up) -> None:
-        self._lookup = lookup
+    def work() -> list[Address]:
+        try:
+            return lookup(host, port, family)
+        except UnicodeError:
+            raise socket.gaierror(socket.EAI_NONAME, "not a valid host name") from None
 
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        """The addresses of ``host``; raises OSError."""
-
-        def work() -> list[ResolveResult]:
-            try:
-                return self._lookup(host, port, family)
-            except UnicodeError:
-                raise socket.gaierror(socket.EAI_NONAME, "not a valid host name") from None
-
-        return await aside(work, "dotagent-lookup")
-
-    async def close(self) -> None:
-        """Nothing is held."""
+    return await aside(work, "dotagent-lookup")

@@ -10,7 +10,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dotagent.core.errors import UsageError
 from dotagent.core.model import (
@@ -24,17 +24,27 @@ from dotagent.core.model import (
 )
 from dotagent.core.structure import structure
 from dotagent.drivers.kit import cocoa, registry
+from dotagent.drivers.kit.aside import aside
 from dotagent.drivers.kit.driver import Driver
-from dotagent.drivers.kit.http import Client, Journey, Undelivered
+from dotagent.drivers.kit.journey import Journey, Undelivered
 from dotagent.drivers.kit.redact import seal
 from dotagent.drivers.kit.resolve import look_up
 from dotagent.drivers.kit.tools import KitTools, Machine, Trip
 from dotagent.drivers.kit.wire import by_status, with_wait
 from dotagent.ports import Clock, Cocoa, Parcel, Request, Response, Speak
 
+if TYPE_CHECKING:
+    from dotagent.drivers.kit.http import Client
+
 _MOST_CONFIGS = 1_000
 
 Load = Callable[[str], Driver | None]
+
+
+def _client() -> type[Client]:
+    from dotagent.drivers.kit.http import Client
+
+    return Client
 
 
 class Kit:
@@ -64,7 +74,8 @@ class Kit:
             lookup=look_up,
         )
         self._load = load
-        self._client = Client(env)
+        self._env = env
+        self._client: Client | None = None
         self._configs: dict[tuple[str, str], Any] = {}
 
     async def __aenter__(self) -> Kit:
@@ -75,7 +86,8 @@ class Kit:
 
     async def close(self) -> None:
         """Close every connection. Nothing may be sent after this."""
-        await self._client.close()
+        if self._client is not None:
+            await self._client.close()
 
     async def ping(self, url: str, timeout_ms: int) -> str | None:
         """Ask an address and look only whether it says yes; why not, without the address."""
@@ -83,7 +95,8 @@ class Kit:
         try:
             async with asyncio.timeout(timeout_ms / 1_000):
                 request = Request(url=url, method="GET")
-                response = await self._client.perform(request, journey, proxy=None, ca_file=None)
+                client = await self._http()
+                response = await client.perform(request, journey, proxy=None, ca_file=None)
         except Undelivered as error:
             return str(getattr(error.outcome, "why", "it was not heard"))
         except TimeoutError:
@@ -103,8 +116,21 @@ class Kit:
         config = self._configured(driver, parcel.settings)
         if isinstance(config, RejectDestination):
             return seal(config, _unsaid(driver, parcel))
-        trip = Trip(client=self._client, parcel=parcel, driver=driver)
+        trip = Trip(http=self._http, parcel=parcel, driver=driver)
         return seal(await self._by_deadline(trip, config), _unsaid(driver, parcel))
+
+    async def _http(self) -> Client:
+        """The client, loaded by the first message that needs it; in a thread, for that takes longer
+        than a turn of the loop may."""
+        if self._client is not None:
+            return self._client
+        return self._kept(await aside(_client))
+
+    def _kept(self, made: type[Client]) -> Client:
+        """Several messages may have waited for it: there is one."""
+        if self._client is None:
+            self._client = made(self._env)
+        return self._client
 
     def _configured(self, driver: Driver, settings: Mapping[str, Any]) -> Any:
         """The driver's record, or why there is none; the same settings are read once."""

@@ -5,20 +5,24 @@ from __future__ import annotations
 import socket
 import ssl
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from dotagent.core.model import Outcome, RejectMessage, Unknown
 from dotagent.drivers.kit import tunnel
 from dotagent.drivers.kit.aside import aside
 from dotagent.drivers.kit.connect import connect
 from dotagent.drivers.kit.driver import Driver
-from dotagent.drivers.kit.http import Client, Journey, Undelivered, trust
+from dotagent.drivers.kit.journey import Journey, Undelivered
 from dotagent.drivers.kit.resolve import Lookup
+from dotagent.drivers.kit.trust import trust
 from dotagent.ports import Bus, Clock, Cocoa, Parcel, Request, Response, Speak
+
+if TYPE_CHECKING:
+    from dotagent.drivers.kit.http import Client
 
 T = TypeVar("T")
 
@@ -40,7 +44,7 @@ class Machine:
 class Trip:
     """One send: its parcel, and every request made for it."""
 
-    client: Client
+    http: Callable[[], Awaitable[Client]]
     parcel: Parcel
     driver: Driver
     journeys: list[Journey] = field(default_factory=list)
@@ -60,7 +64,8 @@ class Trip:
 
     async def perform(self, request: Request) -> Response:
         journey = self.begin()
-        return await self.client.perform(
+        client = await self.http()
+        return await client.perform(
             request, journey, proxy=self.parcel.proxy, ca_file=self.parcel.ca_file
         )
 

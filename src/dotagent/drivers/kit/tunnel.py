@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from dotagent.core.model import Outcome, Retry, Unsupported
 from dotagent.drivers.kit import proxy as proxies
-from dotagent.drivers.kit.http import Undelivered
+from dotagent.drivers.kit.journey import Undelivered
 from dotagent.drivers.kit.wire import url_problem
 
 _MOST = 16 * 1024
