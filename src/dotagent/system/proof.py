@@ -12,8 +12,6 @@ import os
 import stat
 from datetime import tzinfo
 
-import regex
-
 from dotagent.core.expect import Facts, Look, Search
 from dotagent.core.manifest import Expect
 from dotagent.core.model import Ended
@@ -74,6 +72,9 @@ async def _search(pattern: str | None, text: str) -> Search:
 
 def search(pattern: str, text: str, limit_s: float = SEARCH_S) -> Search:
     """Look for ``pattern`` (Python's syntax, ``^`` and ``$`` at every line) in ``text``."""
+    # Loaded only where a pattern is looked for, as in core/pattern.py.
+    import regex
+
     try:
         # concurrent: other threads, and so the loop, run on while it searches.
         found = regex.search(pattern, text, flags=regex.MULTILINE, timeout=limit_s, concurrent=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pkgutil
 from functools import cache
-from importlib import import_module, metadata
+from importlib import import_module
 
 import dotagent.drivers
 from dotagent.core.errors import UsageError
@@ -53,6 +53,9 @@ def load(name: str) -> Driver | None:
         return read(name, import_module(f"{dotagent.drivers.__name__}.{name}"))
     if name in KNOWN:
         return None
+    # Only where a third party's driver is named: it takes memory that most homes spare.
+    from importlib import metadata
+
     for entry in metadata.entry_points(group=GROUP, name=name):
         try:
             module = entry.load()
