@@ -78,7 +78,7 @@ class GongServer(StrictServer):
         return {"url": f"{self.url}/{self.secret}"}
 
     def judge(self, request: Received) -> Answer:
-        if request.target != f"/{self.secret}":
+        if (request.method, request.target) != ("POST", f"/{self.secret}"):
             return Answer(status=404)
         good = 0 < len(request.body.decode()) <= 200 and request.header("x-times") == "1"
         return Answer(status=200 if good else 400)

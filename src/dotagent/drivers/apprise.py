@@ -58,7 +58,7 @@ SECRETS = ("url",)
 _TITLE = 200
 _TYPES = {Severity.CRITICAL: "failure", Severity.WARNING: "warning", Severity.NOTICE: "success"}
 _STATUS = re.compile(r"\berror=(\d{3})\b")
-# https://appriseit.com/getting-started/universal-syntax/: parameters that every service takes.
+# https://github.com/caronc/apprise/wiki/URLBasics: a parameter that every service takes.
 _UNCHECKED = re.compile(r"[?&]verify=(?:no|n|0|false|f|off|never|disabled?|deny|d)(?:&|$)", re.I)
 # What services turn into a mention or a wake-up by themselves, also in plain text.
 _PING = re.compile(r"(?<!\w)@(?=\w)|<(?=[!@#&])")
