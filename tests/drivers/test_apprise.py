@@ -138,6 +138,8 @@ async def test_nothing_is_gone_around_in_silence(way: dict[str, Any], named: str
     [
         ("matrixs://t@x.example/#a?verify=no", True),
         ("matrixs://t@x.example/?a=b&verify=False&c=d", True),
+        ("matrixs://t@x.example/?verify=0", True),
+        ("matrixs://t@x.example/?verify=Disabled", True),
         ("matrixs://t@x.example/?verify=yes", False),
         ("matrixs://t@x.example/verify=no", False),
     ],

@@ -58,8 +58,9 @@ SECRETS = ("url",)
 _TITLE = 200
 _TYPES = {Severity.CRITICAL: "failure", Severity.WARNING: "warning", Severity.NOTICE: "success"}
 _STATUS = re.compile(r"\berror=(\d{3})\b")
-# https://github.com/caronc/apprise/wiki/URLBasics: a parameter that every service takes.
-_UNCHECKED = re.compile(r"[?&]verify=(?:no|n|0|false|f|off|never|disabled?|deny|d)(?:&|$)", re.I)
+# https://github.com/caronc/apprise/wiki/URLBasics: a parameter that every service takes,
+# of which Apprise reads the first two letters.
+_UNCHECKED = re.compile(r"[?&]verify=(?:(?:de|di|fa|ne|no|of)[^&]*|[fn0])(?:&|$)", re.I)
 # What services turn into a mention or a wake-up by themselves, also in plain text.
 _PING = re.compile(r"(?<!\w)@(?=\w)|<(?=[!@#&])")
 _LOUD = ("apprise", "urllib3", "requests", "requests_oauthlib", "oauthlib")
