@@ -261,14 +261,15 @@ def test_interrupt_while_messages_wait_does_not_stop_them(home: Path) -> None:
     assert [("succeeded",)] == rows(home, "SELECT verdict FROM attempts")
 
 
-def test_what_nobody_took_up_is_called_off(home: Path) -> None:
+@pytest.mark.parametrize("times", [1, 2])
+def test_what_nobody_took_up_is_called_off(home: Path, times: int) -> None:
     """A daemon that does not answer is named; who does not want to wait for it leaves nothing that
-    would be done behind their back."""
+    would be done behind their back, whether they ask once or insist."""
     write_agent(home, "a", DAILY)
     with daemon(home) as frozen:
         frozen.freeze(home)
         with start(home, "run-now", "a") as command:
-            said = _give_up(home, command)
+            said = _give_up(home, command, times)
         os.kill(frozen.pid, signal.SIGCONT)
         run(home, "tick")
 
@@ -277,13 +278,14 @@ def test_what_nobody_took_up_is_called_off(home: Path) -> None:
     assert [] == rows(home, "SELECT * FROM attempts")
 
 
-def _give_up(home: Path, command: Popen[str]) -> str:
-    """Wait for the word that it waits, then insist on leaving; the word."""
+def _give_up(home: Path, command: Popen[str], times: int) -> str:
+    """Wait for the word that it waits, then ask so many times to leave; the word."""
     assert command.stderr is not None
     said = command.stderr.readline()
     command.send_signal(signal.SIGINT)
     until(lambda: rows(home, "SELECT * FROM requests WHERE kind = 'stop'"), what="the calling off")
-    command.send_signal(signal.SIGINT)
+    if times > 1:
+        command.send_signal(signal.SIGINT)
     command.communicate()
     return said
 

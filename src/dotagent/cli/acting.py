@@ -126,7 +126,7 @@ class _Errand:
         self._say = say
         self._signals = signals
         self._since = now()
-        self._is_called_off = False
+        self._called_off_at: int | None = None
         self._is_settled = False
         self._has_said = False
 
@@ -168,24 +168,24 @@ class _Errand:
         bell.ring(self._paths.bell)
         request = self.look(self._reader)
         waited = now() - self._since
-        is_unheard = request.state == "waiting" and not request.note
-        if is_unheard and waited > SILENCE_MS and not self._has_said:
+        if not _is_heard(request) and waited > SILENCE_MS and not self._has_said:
             self._has_said = True
             self._say(f"waiting for {holder.role}, process {holder.pid}, to take it up")
         pause(min(max(waited // 50, POLL_MS[0]), POLL_MS[1]))
 
     def _wait_for_the_end(self, is_held: bool) -> bool:
-        """After a signal: call the request off, and stay to see a run end, but not if asked twice
-        or if nobody is there to end it."""
+        """After a signal: call the request off, and stay to see a run end, but not if asked twice,
+        if nobody is there to end it, or if whoever is there does not hear."""
         request = requests.request(self._reader, self._request_id)
         self.cut = self._signals.stop
         if request.state == "done":
             return False
-        if not self._is_called_off:
-            self._is_called_off = True
+        if self._called_off_at is None:
+            self._called_off_at = now()
             args = json.dumps({"request": self._request_id, "why": self.cut})
             database.append_request(self._paths.database, STOP, args, now())
-        return is_held and request.kind == RUN and self._signals.stops < 2
+        is_patient = _is_heard(request) or now() - self._called_off_at <= SILENCE_MS
+        return is_held and request.kind == RUN and self._signals.stops < 2 and is_patient
 
     # ------------------------------------------------------------------------------------- settled
 
@@ -200,6 +200,11 @@ class _Errand:
         if request.kind == TICK and outbox_view.may_go(reader, now(), done_at, PATIENCE_MS):
             return True
         return any(_soon(delivery, done_at) for delivery in caused(reader, request))
+
+
+def _is_heard(request: Request) -> bool:
+    """Whether the holder has taken it up, or has said why it does not yet."""
+    return request.state != "waiting" or bool(request.note)
 
 
 def caused(reader: Reader, request: Request) -> list[Delivery]:
