@@ -60,6 +60,22 @@ async def test_a_request_nobody_understands_is_refused(
     assert [] == made.values("SELECT 1 FROM requests WHERE state != 'done'")
 
 
+async def test_a_run_waits_for_room_on_the_disk(tmp_path: Path) -> None:
+    """As long as what is in flight has no reserve to settle with, a person's run waits like any
+    other (rules R12); whoever asked is told what for."""
+    write_agent(tmp_path, "good", '[[schedules]]\nid = "s"\nevery = "1h"\n')
+    async with line(tmp_path) as made:
+        made.parts.trouble.has_no_reserve()
+        async with running(made):
+            asked = ask(made, "run", json.dumps({"agent": "good", "kind": "manual"}))
+            noted = "SELECT note FROM requests WHERE id = ? AND note != ''"
+            await made.until(lambda: made.values(noted, asked))
+            said = made.values(noted, asked)
+            await made.until(lambda: made.values("SELECT 1 FROM attempts WHERE ended_at"))
+
+    assert ["it starts as soon as it can be recorded: the disk is full"] == said
+
+
 async def test_a_visitor_whose_copy_cannot_be_kept_is_refused(tmp_path: Path) -> None:
     """An agent of elsewhere is run from a copy; where none can be kept, that is the answer."""
     manifest = write_agent(tmp_path / "elsewhere", "guest", "") / "agent.toml"

@@ -142,6 +142,11 @@ class Asked:
         parts = self._engine.parts
         manifest, sha256, folder = await self._manifest(args)
         schedule = _schedule(manifest, args.get("schedule"))
+        if parts.trouble.waiting or parts.trouble.spent:
+            await self._note(
+                request, f"it starts as soon as it can be recorded: {parts.trouble.why}"
+            )
+            return None
         if self._engine.room <= 0:
             await self._note(request, "all slots are taken; it starts as soon as one is free")
             return None
