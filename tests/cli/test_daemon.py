@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import socket
 import sqlite3
@@ -12,9 +13,12 @@ import stat
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from dotagent import app
 from dotagent.core.problems import quoted
 from dotagent.store.holders import DAEMON
+from dotagent.system import bell
 from dotagent.system.paths import Paths
 from dotagent.system.service import LOG_BYTES
 from dotagent.system.signals import INT, TERM, Signals
@@ -281,6 +285,27 @@ def heard(manager: socket.socket, word: bytes) -> None:
     """Return when the manager hears this; what comes before it is passed over."""
     while manager.recv(100) != word:
         continue
+
+
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_a_database_that_is_taken_away_ends_it(home: Path, is_replaced: bool) -> None:
+    """It does not go on where nobody sees what it records, but says so and ends, exit 3."""
+    paths = Paths(str(home))
+    write_agent(home, "a", AT_ONCE)
+    with start(home, "daemon") as running:
+        assert running.stdout is not None
+        running.stdout.readline()
+        until(lambda: rows(home, "SELECT 1 FROM attempts WHERE ended_at"), what="the first run")
+        if is_replaced:
+            shutil.copy(paths.database, home / "backup")
+            os.replace(home / "backup", paths.database)
+        else:
+            os.unlink(paths.database)
+        bell.ring(paths.bell)
+        _, err = running.communicate()
+
+    assert 3 == running.returncode
+    assert f"{paths.database} was removed or replaced while it was in use" in err
 
 
 def test_fault_ends_it_with_a_message_and_no_secret(home: Path) -> None:

@@ -154,3 +154,19 @@ def test_a_pipe_holds_nobody_up(tmp_path: Path) -> None:
         files.read_if_there(str(tmp_path / "pipe"))
     with pytest.raises(IsADirectoryError):
         files.read_if_there(str(tmp_path))
+
+
+def test_what_a_file_is(tmp_path: Path) -> None:
+    """Another name is the same file, the same name may be another; where nobody can look, that is
+    an error and not an absence."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.touch()
+    one = files.identity(str(first))
+    first.rename(second)
+    first.touch()
+
+    assert one == files.identity(str(second))
+    assert one != files.identity(str(first))
+    assert files.identity(str(tmp_path / "none")) is None
+    with pytest.raises(NotADirectoryError):
+        files.identity(str(first / "below"))

@@ -1,19 +1,22 @@
 """What the engine does beside its line, when its time comes: the daily upkeep, the dead-man
-ping, metrics, a word about a store in trouble, questions to plugins.
+ping, metrics, a word about a store in trouble, questions to plugins; and a look whether the
+database is still there.
 
-Invariant: no start, no message and no stop waits for any of it.
+Invariants: no start, no message and no stop waits for any of it; nothing is started whose record
+would be in no file.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dotagent.core.errors import StoreBusy
+from dotagent.core.errors import StoreBusy, StoreError
 from dotagent.engine.deadman import Pinger
 from dotagent.engine.distress import Distress
 from dotagent.engine.examining import Examiner
 from dotagent.engine.meter import Meter
 from dotagent.engine.upkeep import Upkeep
+from dotagent.system import files
 
 if TYPE_CHECKING:
     from dotagent.engine.embedded import Engine
@@ -28,6 +31,7 @@ class Chores:
         self._meter = Meter()
         self._examiner = Examiner()
         self._distress = distress or Distress()
+        self._database: tuple[int, int] | None = None
 
     @property
     def due_at(self) -> int | None:
@@ -36,15 +40,32 @@ class Chores:
 
     def look(self, engine: Engine, looks: int) -> None:
         """Begin what is due; ``looks``: how many looks at the files there have been. They are a
-        daemon's: a command has other things to do."""
+        daemon's: a command has other things to do. Raises ``StoreError`` where the database is not
+        the one any more that is open."""
         if not engine.mode.plan or engine.mode.until is not None:
             return
+        self._see_the_database(engine.parts.paths.database)
         self._pinger.look(engine)
         self._meter.look(engine)
         self._distress.look(engine)
         if not engine.parts.trouble.waiting:
             self._upkeep.look(engine, engine.config)
             self._examiner.look(engine, looks)
+
+    def _see_the_database(self, path: str) -> None:
+        """Whoever removes or replaces it takes nothing from us: we would write on into a file that
+        nobody finds any more, and whoever looks would see that nothing happens."""
+        try:
+            found = files.identity(path)
+        except OSError:
+            return  # a disk that does not answer now is the store's trouble
+        self._database = self._database or found
+        if found != self._database:
+            raise StoreError(
+                f"the database {path} was removed or replaced while it was in use",
+                "The daemon ends: what it wrote since is lost. Started again, it goes on with what"
+                " lies there now.",
+            )
 
     def refused(self, engine: Engine, error: StoreBusy) -> None:
         """The store would not take a turn."""

@@ -158,6 +158,16 @@ def open_regular(path: str) -> BinaryIO:
         raise
 
 
+def identity(path: str) -> tuple[int, int] | None:
+    """What a file is, whatever it is called and holds; None where there is none. Raises OSError
+    where that cannot be said."""
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
+
+
 def remove_if_there(path: str) -> bool:
     """Remove the file ``path``; whether there was one. Raises OSError for anything else."""
     try:
