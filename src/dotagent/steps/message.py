@@ -10,7 +10,7 @@ from dotagent.core.render import doubted, render, resent
 from dotagent.core.together import together
 from dotagent.store import look
 from dotagent.store.database import Reader
-from dotagent.store.event_row import Told
+from dotagent.store.event_row import Content
 from dotagent.store.outbox import Claim
 from dotagent.store.outbox_view import Unit
 
@@ -23,8 +23,8 @@ def message_of(reader: Reader, home_id: str, zone: tzinfo, claim: Claim) -> Mess
         doubtful=claim.may_repeat,
         resent=claim.resent,
     )
-    told = claim.told or look.event(reader, claim.event_seq)
-    return _composed(reader, zone, unit, told, key=f"{home_id}-{_key(claim)}")
+    content = claim.content or look.event(reader, claim.event_seq)
+    return _composed(reader, zone, unit, content, key=f"{home_id}-{_key(claim)}")
 
 
 def composed(reader: Reader, zone: tzinfo, unit: Unit) -> Message:
@@ -32,7 +32,7 @@ def composed(reader: Reader, zone: tzinfo, unit: Unit) -> Message:
     return _composed(reader, zone, unit, look.event(reader, unit.seqs[0]), key="")
 
 
-def _composed(reader: Reader, zone: tzinfo, unit: Unit, lead: Told, *, key: str) -> Message:
+def _composed(reader: Reader, zone: tzinfo, unit: Unit, lead: Content, *, key: str) -> Message:
     """Only the leader's output is read: what the others printed does not fit a message anyway."""
     others = unit.seqs[1:]
     message = render(lead.event, key=key, zone=zone, stdout=lead.stdout, stderr=lead.stderr)

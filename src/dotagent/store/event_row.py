@@ -13,7 +13,7 @@ PRINTED = "a.stdout_tail, a.stderr_tail, a.dropped"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class Content:
     """An event, and the tails of its attempt's output and error output."""
 
     event: Event
@@ -37,10 +37,10 @@ def event_of(row: Row) -> Event:
     )
 
 
-def told_of(row: Row) -> Told:
+def content_of(row: Row) -> Content:
     """The same, where the row has what was ``PRINTED`` too."""
     out, err = json.loads(row["dropped"] or "[0,0]")
-    return Told(
+    return Content(
         event=event_of(row),
         stdout=Tail(text=row["stdout_tail"] or "", dropped=out),
         stderr=Tail(text=row["stderr_tail"] or "", dropped=err),

@@ -10,7 +10,7 @@ from typing import Any
 from dotagent.core.model import Event, Kind
 from dotagent.store.adopt import FileRow
 from dotagent.store.database import Reader
-from dotagent.store.event_row import PRINTED, Told, event_of, told_of
+from dotagent.store.event_row import PRINTED, Content, content_of, event_of
 from dotagent.store.facts import SYNCED
 
 
@@ -66,14 +66,14 @@ def last_success(reader: Reader, agent: str, schedule: str) -> int | None:
     return None if row is None else row["last_success_at"]
 
 
-def event(reader: Reader, seq: int) -> Told:
+def event(reader: Reader, seq: int) -> Content:
     """An event, and what its attempt printed."""
     row = reader.execute(
         f"SELECT e.*, {PRINTED} FROM events e"
         " LEFT JOIN attempts a ON a.id = e.attempt_id WHERE e.seq = ?",
         (seq,),
     ).fetchone()
-    return told_of(row)
+    return content_of(row)
 
 
 def last_receipt(reader: Reader, delivery_id: int) -> str | None:

@@ -17,7 +17,7 @@ from dotagent.store import ledger
 from dotagent.store.actor import Actor
 from dotagent.store.company import COLUMNS, TABLES, company, hushed
 from dotagent.store.database import Tx
-from dotagent.store.event_row import PRINTED, Told, told_of
+from dotagent.store.event_row import PRINTED, Content, content_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,7 @@ class Claim:
     """Fingerprints of the recipients that have it by earlier tries."""
     resent: bool = False
     """A person wanted it sent again."""
-    told: Told | None = field(default=None, repr=False)
+    content: Content | None = field(default=None, repr=False)
     """What it says, where it goes alone."""
 
     @property
@@ -158,8 +158,8 @@ def _claim_from(
         if not is_hushed:
             paced_at = paced
             rows, why = company(tx, actor, now, destination, row)
-            told = told_of(row) if len(rows) == 1 else None
-            claims.append(_take(tx, actor, now, rows, why, told))
+            content = content_of(row) if len(rows) == 1 else None
+            claims.append(_take(tx, actor, now, rows, why, content))
     flow.more(len(claims), sick=sick)
     if claims and destination["every_ms"]:
         tx.run("UPDATE destinations SET paced_at = ? WHERE fingerprint = ?", paced_at, fingerprint)
@@ -218,7 +218,7 @@ def _pace(destination: Row, paced_at: int, now: int) -> int | None:
 
 
 def _take(
-    tx: Tx, actor: Actor, now: int, rows: Sequence[Row], why: Why | None, told: Told | None
+    tx: Tx, actor: Actor, now: int, rows: Sequence[Row], why: Why | None, content: Content | None
 ) -> Claim:
     """Mark them as sending, the first of them leading, and open their ledger rows."""
     lead, *others = rows
@@ -254,7 +254,7 @@ def _take(
             for row in others
         ),
         why=why,
-        told=told,
+        content=content,
     )
 
 
