@@ -55,7 +55,7 @@ max_attempts = 1
 """
 
 
-TASKS = ("Engine._perform", "Engine._deliver", "Upkeep._run", "tell_it_is_over", "_cry")
+TASKS = ("Engine._perform", "Outgoing._send", "Upkeep._run", "tell_it_is_over", "_cry")
 """What the engine does beside its loop."""
 PASSES = 20
 """So often the event loop goes round before a poke has surely reached the engine."""

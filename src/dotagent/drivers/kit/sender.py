@@ -10,6 +10,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from dotagent.core.errors import UsageError
@@ -36,15 +37,10 @@ from dotagent.ports import Clock, Cocoa, Parcel, Request, Response, Speak
 if TYPE_CHECKING:
     from dotagent.drivers.kit.http import Client
 
+_CLIENT = "dotagent.drivers.kit.http"
 _MOST_CONFIGS = 1_000
 
 Load = Callable[[str], Driver | None]
-
-
-def _client() -> type[Client]:
-    from dotagent.drivers.kit.http import Client
-
-    return Client
 
 
 class Kit:
@@ -76,6 +72,7 @@ class Kit:
         self._load = load
         self._env = env
         self._client: Client | None = None
+        self._loading = asyncio.Lock()
         self._configs: dict[tuple[str, str], Any] = {}
 
     async def __aenter__(self) -> Kit:
@@ -124,12 +121,16 @@ class Kit:
         than a turn of the loop may."""
         if self._client is not None:
             return self._client
-        return self._kept(await aside(_client))
+        async with self._loading:
+            if _CLIENT not in sys.modules:
+                await aside(lambda: import_module(_CLIENT))
+            return self._made()
 
-    def _kept(self, made: type[Client]) -> Client:
-        """Several messages may have waited for it: there is one."""
+    def _made(self) -> Client:
+        from dotagent.drivers.kit.http import Client
+
         if self._client is None:
-            self._client = made(self._env)
+            self._client = Client(self._env)
         return self._client
 
     def _configured(self, driver: Driver, settings: Mapping[str, Any]) -> Any:
