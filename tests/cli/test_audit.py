@@ -205,6 +205,7 @@ def test_nothing_recorded_is_no_break(tmp_path: Path) -> None:
     said, tail = run(tmp_path, "audit", "verify"), run(tmp_path, "audit", "tail")
 
     assert [(0, ""), (0, "")] == [(each.returncode, each.stderr) for each in (said, tail)]
+    assert ["Next: dotagent status"] * 2 == [each.stdout.splitlines()[-1] for each in (said, tail)]
     assert [] == os.listdir(tmp_path)
 
 
@@ -339,7 +340,8 @@ def test_tail_shows_the_last_entries(home: Path) -> None:
     assert [
         json.loads(line)["event"]["event_type"] in shown[at] for at, line in enumerate(raw)
     ] == [True] * 3
-    assert "daemon_stopped  reason=SIGTERM" in shown[-1]
+    assert "daemon_stopped  reason=SIGTERM" in shown[2]
+    assert ["", "Next: dotagent audit verify"] == shown[3:]
 
 
 def test_tail_cannot_steer_the_terminal(home: Path) -> None:

@@ -135,6 +135,27 @@ def test_a_home_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     assert (0, []) == (done.returncode, list(tmp_path.iterdir()))
 
 
+def test_a_config_that_nobody_has_read(tmp_path: Path) -> None:
+    """Where dotagent never ran, ``connect`` would refuse a broken config.toml: the next step is
+    what says how it stands. One that was read and is right is no reason to go there."""
+    (tmp_path / "config.toml").write_text("not = [toml")
+    never_ran = dotagent("status", home=tmp_path)
+    refused = dotagent("connect", "--driver", "inbox", "--yes", home=tmp_path)
+    dotagent("tick", home=tmp_path)
+    still = dotagent("status", home=tmp_path)
+    (tmp_path / "config.toml").write_text("[daemon]\nmax_running = 3\n")
+    dotagent("tick", home=tmp_path)
+    mended = dotagent("status", home=tmp_path)
+
+    nexts = [done.stdout.splitlines()[-1] for done in (never_ran, still, mended)]
+    assert 0 != refused.returncode
+    assert [
+        "Next: dotagent doctor",
+        "Next: dotagent doctor",
+        "Next: dotagent connect, or see it at work first: dotagent demo",
+    ] == nexts
+
+
 def test_agents_that_nobody_has_looked_at_are_counted(tmp_path: Path) -> None:
     """In the home and in the roots of the environment: the next step is the daemon."""
     for folder in ("home/agents/a", "home/agents/b", "home/agents/empty", "elsewhere/c"):

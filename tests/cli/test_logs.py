@@ -82,7 +82,7 @@ def test_one_schedule(home: Path) -> None:
 
 
 def test_nothing_steers_a_terminal(home: Path) -> None:
-    """A terminal gets the text without escape sequences."""
+    """A terminal gets the text without escape sequences, and a person the next command."""
     printed(home, "a", r"printf 'a\033[31mred\033]0;title\007\n\007end\n'")
     leader, follower = pty.openpty()
     with subprocess.Popen(
@@ -94,7 +94,7 @@ def test_nothing_steers_a_terminal(home: Path) -> None:
             shown += chunk
     os.close(leader)
 
-    assert b"ared\r\nend\r\n" == shown
+    assert b"ared\r\nend\r\n\r\nNext: dotagent why a\r\n" == shown
 
 
 def _read(fd: int) -> bytes:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.scene import on_terminal
 from tests.plugins.scripts import bash, write
 from tests.support.daemon import run, write_agent
 from tests.support.house import ROOT
@@ -43,6 +44,20 @@ def test_list_shows_the_used_and_the_installed(tmp_path: Path) -> None:
     assert [("demo", ["disk"])] == [
         (each["name"], each["used_by"]) for each in listed if each["path"] == path
     ]
+
+
+def test_list_names_what_to_do_next(tmp_path: Path) -> None:
+    """On a terminal: a plugin that cannot say who it is gets checked, a missing one explained. A
+    program gets the rows alone, as from dotagent 0.1.x."""
+    broken = bash(tmp_path / "plugins", "echo hello", "broken")
+    unsaid = run(tmp_path, "plugin", "list").stdout
+    checked = on_terminal(tmp_path, ("plugin", "list"))
+    write_agent(tmp_path, "disk", '[[preflight]]\nplugin = "gone"\n')
+    explained = on_terminal(tmp_path, ("plugin", "list"))
+
+    assert "Next:" not in unsaid
+    assert checked.endswith(f"\n\nNext: dotagent plugin check {broken}\n")
+    assert explained.endswith("\n\nNext: dotagent doctor\n")
 
 
 def test_invoke_fills_in_what_the_payload_lacks(tmp_path: Path) -> None:

@@ -52,12 +52,13 @@ def test_what_was_removed_while_it_runs(home: Path) -> None:
 
 
 def test_nothing_runs(home: Path) -> None:
-    """There is nothing to end, or nobody of that name: said, with a status of its own."""
+    """There is nothing to end (1, failed), or nobody of that name (4): the command line was right,
+    so neither is a usage error."""
     write_agent(home, "quiet", DAILY)
     run(home, "tick")
     quiet, nobody = run(home, "stop", "quiet", "--json"), run(home, "stop", "quit")
 
-    assert (2, "dotagent: nothing of quiet runs now") == (
+    assert (1, "dotagent: nothing of quiet runs now") == (
         quiet.returncode,
         quiet.stderr.splitlines()[0],
     )
@@ -94,7 +95,7 @@ def test_what_a_dead_daemon_left_running(home: Path) -> None:
     )
     ended = [(state, str(reason)) for state, reason in rows(home, WINDOWS)]
     assert [("skipped", True)] == [(state, "enough" in reason) for state, reason in ended]
-    assert 2 == again.returncode
+    assert 1 == again.returncode
 
 
 def test_the_answer_as_data(home: Path) -> None:

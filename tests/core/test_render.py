@@ -77,22 +77,22 @@ def line(*args: Any, **more: Any) -> str:
         ),
         (
             Lost(why="dotagent died while it ran"),
-            "attempt 2 of 3 failed, lost: dotagent died while it ran on host web-1",
+            "attempt 2 of 3 failed, lost: dotagent died while it ran, on host web-1",
         ),
         (Exited(code=127), "attempt 2 of 3 failed, exit 127 after 4.2 s on host web-1"),
         (
             NotStarted(code=127, why="no command “chck”"),
-            "attempt 2 of 3 failed, could not start: no command “chck” on host web-1",
+            "attempt 2 of 3 failed, could not start: no command “chck”, on host web-1",
         ),
         (
             Unproved(why="report.md is unchanged since Monday"),
-            "attempt 2 of 3 failed, exit 0, but report.md is unchanged since Monday"
+            "attempt 2 of 3 failed, exit 0, but report.md is unchanged since Monday,"
             " after 4.2 s on host web-1",
         ),
         (TimedOut(after_ms=30 * MINUTE_MS), "attempt 2 of 3 timed out after 30 min on host web-1"),
         (
             Blocked(by="warp", why="VPN is off", suggest="warp connect"),
-            "attempt 2 of 3 blocked by preflight warp: VPN is off (warp connect) on host web-1",
+            "attempt 2 of 3 blocked by preflight warp: VPN is off (warp connect), on host web-1",
         ),
         (Blocked(by="warp", why=""), "attempt 2 of 3 blocked by preflight warp on host web-1"),
     ],
@@ -125,7 +125,7 @@ def test_blocked_and_skipped() -> None:
     found = line(Blocked(by="warp", why="VPN is off", skip=True), skipped)
 
     assert (
-        "disk-alert/daily: attempt 2 of 3 blocked by preflight warp: VPN is off on host web-1"
+        "disk-alert/daily: attempt 2 of 3 blocked by preflight warp: VPN is off, on host web-1"
         "; this run is skipped"
     ) == found
 
@@ -135,7 +135,7 @@ def test_blocked_and_skipped() -> None:
     [
         (Exited(code=1), "manual run failed, exit 1 after 4.2 s on host web-1"),
         (TimedOut(after_ms=5_000), "manual run timed out after 5 s on host web-1"),
-        (Blocked(by="warp", why="off"), "manual run blocked by preflight warp: off on host web-1"),
+        (Blocked(by="warp", why="off"), "manual run blocked by preflight warp: off, on host web-1"),
     ],
 )
 def test_manual(exit: Exit, expected: str) -> None:
@@ -329,7 +329,7 @@ def test_one_line() -> None:
     found = line(blocked, result={"summary": "x\u2028y"})
 
     assert (
-        "disk-alert/daily: attempt 2 of 3 blocked by preflight warp: first second red (a b)"
+        "disk-alert/daily: attempt 2 of 3 blocked by preflight warp: first second red (a b),"
         " on host web-1; next try 14:35 — x y"
     ) == found
 

@@ -81,10 +81,11 @@ def tail(lines: int, as_json: bool) -> int:
     if as_json:
         return show([_shown(line) for line in entries] if sys.stdout.isatty() else entries)
     if not entries:
-        return show(["Nothing has been recorded yet. Try: dotagent run"])
+        return show(["Nothing has been recorded yet.", "", "Next: dotagent status"])
     paper = page()
     found = [_readable(line) for line in entries]
-    return show([paper.paint(text, STYLES.get(severity, "")) for severity, text in found])
+    shown = [paper.paint(text, STYLES.get(severity, "")) for severity, text in found]
+    return show([*shown, "", "Next: dotagent audit verify"])
 
 
 # --------------------------------------------------------------------------------------- verifying
@@ -120,7 +121,9 @@ def _facts(finding: Finding) -> Mapping[str, Any]:
 
 
 def _text(paper: Page, findings: Sequence[Finding]) -> list[str]:
-    lines = [] if findings else ["Nothing has been recorded yet."]
+    if not findings:
+        return ["Nothing has been recorded yet.", "", "Next: dotagent status"]
+    lines = []
     for finding in findings:
         head, said = paper.paint("broken", "bad"), plain(finding.reason)
         if finding.whole:
@@ -131,9 +134,9 @@ def _text(paper: Page, findings: Sequence[Finding]) -> list[str]:
             lines.append(f"  {finding.waiting} more: recorded, and written by whoever acts next")
         if finding.note:
             lines.append(f"  {plain(finding.note)}")
-    if not all(finding.whole for finding in findings):
-        lines.append("What was recorded last: dotagent audit tail")
-    return lines
+    if all(finding.whole for finding in findings):
+        return [*lines, "", "Next: dotagent audit tail"]
+    return [*lines, "What was recorded last: dotagent audit tail"]
 
 
 # ------------------------------------------------------------------------------------------ showing

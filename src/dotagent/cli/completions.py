@@ -6,18 +6,15 @@ import click
 from click.shell_completion import get_completion_class
 
 from dotagent.cli.looking import show
-from dotagent.core.errors import UsageError
 
 PROGRAM = "dotagent"
 VARIABLE = "_DOTAGENT_COMPLETE"
 """How click is asked (https://click.palletsprojects.com/shell-completion/)."""
 SHELLS = ("bash", "zsh", "fish")
-NO_MORE = ("elvish", "powershell")
-"""dotagent 0.1.x had them."""
 
 
 @click.command("completions")
-@click.argument("shell", type=click.Choice([*SHELLS, *NO_MORE]), metavar="bash|zsh|fish")
+@click.argument("shell", type=click.Choice(SHELLS), metavar="bash|zsh|fish")
 def command(shell: str) -> int:
     """Print the script that makes your shell complete dotagent's commands and your agents' names.
 
@@ -27,10 +24,6 @@ def command(shell: str) -> int:
       zsh:   echo 'eval "$(dotagent completions zsh)"' >> ~/.zshrc
       fish:  dotagent completions fish > ~/.config/fish/completions/dotagent.fish
     """
-    if shell in NO_MORE:
-        raise UsageError(
-            f"there are no completions for {shell} yet", f"There are: {', '.join(SHELLS)}"
-        )
     made = get_completion_class(shell)
     assert made is not None
     # Every completion asks the program itself, so that names and commands are those of the moment.

@@ -124,7 +124,16 @@ def _show(report: Callable[[View, Glance, int], str]) -> int:
         with record(paths.database) as db:
             glance = look(db)
             holder = peek(paths.lock)
-            view = View(now(), Wall(), paths.home, holder, glance.last_tick_at, glance.waits)
+            unread = db is None and os.path.lexists(paths.config)
+            view = View(
+                now(),
+                Wall(),
+                paths.home,
+                holder,
+                glance.last_tick_at,
+                glance.waits,
+                is_config_unread=unread,
+            )
             view.is_full = is_full(paths.reserve, view.daemon, view.now)
             unseen = 0 if glance.counts["agents"] else _unseen(paths, os.environ)
             text = report(view, glance, unseen)

@@ -1,7 +1,7 @@
 """``dotagent logs``: what agents printed, as it came; with ``-f`` also what they print from now on.
 
 Invariants: a terminal gets nothing that could steer it; what is no terminal gets the log byte for
-byte; following goes on over the turn of a day.
+byte and nothing else; following goes on over the turn of a day.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from dotagent.cli.names import AGENT
 from dotagent.cli.screen import Pane
 from dotagent.core.errors import NotFound
 from dotagent.core.problems import quoted
+from dotagent.core.shell import word
 from dotagent.store import checkup
 from dotagent.supervisor.logread import LogReader
 from dotagent.system.paths import Paths
@@ -62,7 +63,9 @@ def command(name: str | None, lines: int | None, follow: bool, schedule: str | N
         for each in names:
             log = LogReader(paths.agent_log_dir(each), f"{each}.log", schedule)
             logs[each] = stack.enter_context(closing(log))
-        _show(Show(titled=name is None), logs, count, follow)
+        shown = Show(titled=name is None)
+        _show(shown, logs, count, follow)
+        shown.say(f"\nNext: dotagent {'status' if name is None else f'why {word(name)}'}\n")
     return 0
 
 
@@ -127,6 +130,11 @@ class Show:
             self._last = name
         self._pane.output(data)
         return True
+
+    def say(self, text: str) -> None:
+        """A word of ours, for a person only: a program gets the log and nothing else."""
+        if self._pane.is_terminal:
+            self._pane.say(f"\n{text}" if self._pane.is_amid_line else text)
 
     def close(self) -> None:
         self._pane.output(b"", last=True)

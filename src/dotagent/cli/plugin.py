@@ -25,6 +25,7 @@ from dotagent.cli.usage import Group
 from dotagent.core.errors import NotFound, UsageError
 from dotagent.core.manifest import Security
 from dotagent.core.secret import Redactor, named_as_secret
+from dotagent.core.shell import word
 from dotagent.core.span import count
 from dotagent.plugins import client, examine, find
 from dotagent.plugins.client import DEADLINE_MS, PluginKind
@@ -104,9 +105,20 @@ def list_(as_json: bool) -> int:
         rows = asyncio.run(_asked(here, found))
     if as_json:
         return show_json({"plugins": [_data(row) for row in rows]})
+    following = ["", f"Next: {_following(rows)}"]
     if not rows:
-        return show(["There is no plugin, and no manifest names one."])
-    return show([_line(row) for row in rows])
+        return show(["There is no plugin, and no manifest names one.", *following])
+    # Scripts made for 0.1.x read these lines (contract §17): a word for people would be one more.
+    return show([*(_line(row) for row in rows), *(following if sys.stdout.isatty() else [])])
+
+
+def _following(rows: Sequence[Row]) -> str:
+    """What is missing the doctor explains; what cannot say who it is has not kept the protocol."""
+    if any(row.path is None for row in rows):
+        return "dotagent doctor"
+    bad = [row.path for row in rows if row.problem is not None]
+    path = next(iter([*bad, *(row.path for row in rows)]), None)
+    return "dotagent status" if path is None else f"dotagent plugin check {word(plain(path))}"
 
 
 def _used(here: Here) -> Mapping[str, tuple[str, ...]]:

@@ -15,7 +15,7 @@ def following(view: View, glance: Glance, unseen: int = 0) -> str:
     """The next useful command."""
     counts = glance.counts
     if not counts["agents"] and not unseen:
-        if counts["bad_manifests"]:
+        if counts["bad_manifests"] or _is_unread(view, glance):
             return "dotagent doctor"
         first = "init" if counts["notifiers"] else "connect"
         return f"dotagent {first}, or see it at work first: dotagent demo"
@@ -32,6 +32,14 @@ def following(view: View, glance: Glance, unseen: int = 0) -> str:
     if rows and counts["new"] == counts["schedules"] and not counts["bad_manifests"]:
         return f"dotagent why {word(plain(rows[0]['agent']))}"
     return "dotagent doctor" if counts["bad_manifests"] else "dotagent inbox"
+
+
+def _is_unread(view: View, glance: Glance) -> bool:
+    """Whether config.toml says what nobody has taken over: it is wrong, and ``connect`` would not
+    add to it, or no dotagent has read it yet: whether it is right, the doctor says."""
+    if any(row["what"] == "config.toml" for row in glance.lists["troubles"]):
+        return True
+    return view.is_config_unread
 
 
 def _is_bad(row: Row) -> bool:

@@ -36,7 +36,16 @@ PAUSED = "paused by"
 class View:
     """What a line needs beside its row: when it is, where, and who holds the home."""
 
-    __slots__ = ("_waits", "holder", "home", "is_full", "last_tick_at", "now", "zone")
+    __slots__ = (
+        "_waits",
+        "holder",
+        "home",
+        "is_config_unread",
+        "is_full",
+        "last_tick_at",
+        "now",
+        "zone",
+    )
 
     def __init__(
         self,
@@ -46,12 +55,15 @@ class View:
         holder: Holder | None,
         last_tick_at: int | None = None,
         waits: tuple[int, bool] | None = None,
+        *,
+        is_config_unread: bool = False,
     ) -> None:
         self.now = now
         self.zone = zone
         self.home = home
         self.holder = holder
         self.last_tick_at = last_tick_at
+        self.is_config_unread = is_config_unread
         self._waits = waits
         self.is_full = False
         """There is no room on the daemon's disk: it starts nothing."""

@@ -144,24 +144,25 @@ def _next(facts: Facts, at: int, zone: tzinfo) -> str:
     )
 
 
+def _words(facts: Facts) -> str:
+    """How it ended, for a sentence that goes on; a reason ends in a comma, or what follows reads as
+    part of it: ``could not start: no command “x”, on host web-1``."""
+    suggest = f" ({facts['suggest']})" if facts.get("suggest") else ""
+    words = f"{facts['words']}{suggest}"
+    return f"{words}," if ": " in words or ", but " in words else words
+
+
 def _attempt_failed(facts: Facts, at: int, zone: tzinfo) -> str:
     lasted_ms = facts["duration_ms"]
     took = "" if lasted_ms is None else f" after {human(lasted_ms)}"
     return (
-        f"{_which(facts)} failed, {facts['words']}{took} on host {facts['host']}"
+        f"{_which(facts)} failed, {_words(facts)}{took} on host {facts['host']}"
         f"{_next(facts, at, zone)}"
     )
 
 
-def _timed_out(facts: Facts, at: int, zone: tzinfo) -> str:
-    return f"{_which(facts)} {facts['words']} on host {facts['host']}{_next(facts, at, zone)}"
-
-
-def _preflight(facts: Facts, at: int, zone: tzinfo) -> str:
-    suggest = f" ({facts['suggest']})" if facts.get("suggest") else ""
-    return (
-        f"{_which(facts)} {facts['words']}{suggest} on host {facts['host']}{_next(facts, at, zone)}"
-    )
+def _ended(facts: Facts, at: int, zone: tzinfo) -> str:
+    return f"{_which(facts)} {_words(facts)} on host {facts['host']}{_next(facts, at, zone)}"
 
 
 def _given_up(facts: Facts, at: int, zone: tzinfo) -> str:
@@ -231,8 +232,8 @@ def _count(number: int, noun: str) -> str:
 
 _WRITERS: Mapping[Kind, Callable[[Facts, int, tzinfo], str]] = {
     Kind.ATTEMPT_FAILED: _attempt_failed,
-    Kind.TIMED_OUT: _timed_out,
-    Kind.PREFLIGHT: _preflight,
+    Kind.TIMED_OUT: _ended,
+    Kind.PREFLIGHT: _ended,
     Kind.GIVEN_UP: _given_up,
     Kind.RECOVERED: _recovered,
     Kind.SUCCESS: _success,

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dotagent.core import exits
-from dotagent.core.errors import UsageError
+from dotagent.core.errors import DotagentError
 from dotagent.core.model import Interrupted, WindowState
 from dotagent.store import overdue, record, requests, say, windows
 from dotagent.store.attempts import Run
@@ -45,7 +45,7 @@ class Stops:
         return {"stopped": sorted({f"{run.agent}/{run.schedule_id}" for run in runs})}
 
     async def _begin(self, request: Request, args: Mapping[str, Any]) -> Sequence[Run | Orphan]:
-        """Raises ``NotFound`` for a name that nobody bears, ``UsageError`` where nothing runs."""
+        """Raises ``NotFound`` for a name that nobody bears; where nothing runs, it has failed."""
         parts = self._engine.parts
         by, why = str(args["by"]), str(args.get("reason") or "")
         agent, schedule = str(args["agent"]), args.get("schedule")
@@ -60,7 +60,7 @@ class Stops:
             not found and not lost
         ):  # what was removed while it ran has no name any more, but can be ended
             await parts.store.write(lambda tx: say.named(tx, args))
-            raise UsageError(f"nothing of {name} runs now", f"See: dotagent why {agent}")
+            raise DotagentError(f"nothing of {name} runs now", f"See: dotagent why {agent}")
 
         def attest(tx: Tx) -> None:
             fields = {"agent": agent, "schedule": schedule or "", "by": by, "reason": why}
