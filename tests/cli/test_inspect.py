@@ -82,6 +82,23 @@ def test_what_is_in_force(home: Path) -> None:
     assert text.endswith("Next: dotagent why disk-alert")
 
 
+def test_a_schedule_is_shown_as_it_was_written(home: Path) -> None:
+    """``daily`` and lists are not shown as the cron expression that they are planned by; only where
+    the good copy is gone is that all that is known."""
+    written = '[[schedules]]\nid = "{}"\n{}\n'
+    ways = {"a": 'daily = "08:30"', "b": "hours = [8, 20]\nminute = 5", "c": 'cron = "@weekly"'}
+    write_agent(home, "ways", "".join(written.format(*each) for each in ways.items()))
+    run(home, "tick")
+    seen = [json.loads(run(home, "inspect", "ways", "--json").stdout)["schedules"]]
+    for path in (home / "state" / "manifests").glob("ways.toml*"):
+        path.write_text("")
+    seen.append(json.loads(run(home, "inspect", "ways", "--json").stdout)["schedules"])
+
+    first, second = [[each["when"] for each in schedules] for schedules in seen]
+    assert ["daily 08:30", "hours 8 20, minute 5", "cron @weekly"] == first
+    assert ["cron 30 8 * * *", "cron 5 8,20 * * *", "cron 0 0 * * 0"] == second
+
+
 def test_a_file_that_is_edited(home: Path) -> None:
     """What is shown is the last good copy, and how the file stands to it: broken, then gone."""
     folder = write_agent(home, "disk-alert", BOTH)

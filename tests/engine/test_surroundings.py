@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
 from dataclasses import replace
@@ -9,6 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import pytest
+
+from dotagent.engine.asked import READING
 from dotagent.store.database import append_request
 from tests.engine.line import ONCE, Line, line, running, write_agent
 
@@ -99,6 +103,48 @@ async def test_a_tick_waits_for_many_new_manifests(tmp_path: Path) -> None:
 
     assert ["running"] == while_it_read
     assert ["new"] == made.values("SELECT agent FROM attempts")
+
+
+@pytest.mark.parametrize("kind", ["run", "test"])
+async def test_who_asks_for_a_new_agent_waits_while_it_is_read(tmp_path: Path, kind: str) -> None:
+    """A look at many new manifests takes longer than a turn waits for it: whoever asks for one of
+    them is told so and waits, and is not told that there is no such agent."""
+    answers = threading.Event()
+    write_agent(tmp_path, "new", DAILY)
+    async with line(tmp_path, patience_ms=50) as made:
+        made.surroundings.before_look = answers.wait
+        args = json.dumps({"agent": "new", "kind": "manual"})
+        request = append_request(made.parts.paths.database, kind, args, made.parts.clock.now())
+        row = f"SELECT state || ': ' || note FROM requests WHERE id = {request}"
+        state = f"SELECT state FROM requests WHERE id = {request}"
+        async with running(made):
+            await made.until(lambda: made.values(row) != ["waiting: "])
+            while_it_read = made.values(row)
+            answers.set()
+            await made.until(lambda: made.values(state) == ["done"])
+            (answer,) = made.values(f"SELECT answer FROM requests WHERE id = {request}")
+
+    assert [f"waiting: {READING}"] == while_it_read
+    assert "no agent" not in answer
+
+
+async def test_a_long_look_is_said_and_its_end(tmp_path: Path) -> None:
+    """Whoever watches a daemon hears how many manifests are being read, and that it is done."""
+    answers, said = threading.Event(), []
+    for number in range(3):
+        write_agent(tmp_path, f"new-{number}", DAILY)
+    async with line(tmp_path, patience_ms=50) as made:
+        made.surroundings.before_look = answers.wait
+        made.engine.mode = replace(made.engine.mode, told=lambda at, words: said.append(words))
+        async with running(made):
+            await made.until(lambda: said)
+            answers.set()
+            await made.until(lambda: len(said) > 1)
+
+    assert [
+        "reading the manifests; what is known runs meanwhile",
+        "3 new or changed manifests read",
+    ] == said
 
 
 async def test_a_root_that_is_away_is_looked_for(tmp_path: Path) -> None:

@@ -23,7 +23,6 @@ may be editing. With ``--json``, one object. Instants are ISO 8601 in local time
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -97,14 +96,18 @@ def _file(found: Inspection) -> str:
     return "wrong" if found.problems else "changed"
 
 
-def _when(schedule: Scheduled) -> str:
-    """``every 15m``, ``30 8 * * * (Europe/Berlin)``."""
+def _when(schedule: Scheduled, manifest: Manifest | None) -> str:
+    """``every 15m``, ``daily 08:30``, ``cron 30 8 * * * (Europe/Berlin)``: as it was written; where
+    the good copy is gone, as it is planned."""
     said = from_definition(schedule.definition)
     spread = f", spread over {span_text(said.spread_ms)}" if said.spread_ms else ""
     if isinstance(said, Every):
         return f"every {span_text(said.every_ms)}{spread}"
     zone = f" ({said.timezone})" if said.timezone else ""
-    return f"cron {said.expression}{zone}{spread}"
+    live = [] if manifest is None else manifest.schedules
+    own = [each.written for each in live if each.id == schedule.id and each.when == said]
+    text = next(filter(None, own), f"cron {said.expression}")
+    return f"{text}{zone}{spread}"
 
 
 # ------------------------------------------------------------------------------------------- text
@@ -113,7 +116,7 @@ def _when(schedule: Scheduled) -> str:
 def _lines(page: Page, seen: Look, found: Inspection, manifest: Manifest | None) -> list[str]:
     sections = [
         ("Agent", _agent(seen, found, manifest)),
-        ("Schedules", [(plain(s.id), _schedule(seen, s)) for s in found.schedules]),
+        ("Schedules", [(plain(s.id), _schedule(seen, s, manifest)) for s in found.schedules]),
         ("Told", [(plain(each.name), _told(each)) for each in found.told]),
     ]
     lines = page.paragraph(_head(seen, found), "" if found.gone_at is None else "doubtful")
@@ -157,8 +160,8 @@ def _agent(seen: Look, found: Inspection, manifest: Manifest | None) -> list[tup
     return [*entries, ("log", plain(seen.paths.agent_log(found.name)))]
 
 
-def _schedule(seen: Look, schedule: Scheduled) -> str:
-    bits = [_when(schedule)]
+def _schedule(seen: Look, schedule: Scheduled, manifest: Manifest | None) -> str:
+    bits = [plain(_when(schedule, manifest))]
     if schedule.gone_at is not None:
         bits.append(f"{schedule.gone_why} since {clock(schedule.gone_at, seen.now, seen.zone)}")
         return "; ".join(bits)
@@ -201,7 +204,6 @@ def _minute(minute: int) -> str:
 
 
 def _data(seen: Look, found: Inspection, manifest: Manifest | None) -> dict[str, Any]:
-    args = {} if manifest is None else {each.id: each.args for each in manifest.schedules}
     return {
         "agent": found.name,
         "description": None if manifest is None else manifest.agent.description,
@@ -217,7 +219,7 @@ def _data(seen: Look, found: Inspection, manifest: Manifest | None) -> dict[str,
         "command": None if manifest is None else _command(manifest),
         "working_dir": None if manifest is None else _working_dir(found, manifest),
         "timeout_ms": None if manifest is None else manifest.agent.timeout_ms,
-        "schedules": [_schedule_data(seen, found, s, args.get(s.id)) for s in found.schedules],
+        "schedules": [_schedule_data(seen, found, s, manifest) for s in found.schedules],
         "notifiers": [_told_data(told) for told in found.told],
         "preflight": [] if manifest is None else [each.plugin for each in manifest.preflight],
         "log": seen.paths.agent_log(found.name),
@@ -241,11 +243,13 @@ def _told_data(told: Told) -> dict[str, Any]:
 
 
 def _schedule_data(
-    seen: Look, found: Inspection, schedule: Scheduled, args: Sequence[str] | None
+    seen: Look, found: Inspection, schedule: Scheduled, manifest: Manifest | None
 ) -> dict[str, Any]:
+    live = [] if manifest is None else manifest.schedules
+    args = next((each.args for each in live if each.id == schedule.id), None)
     return {
         "schedule": schedule.id,
-        "when": _when(schedule),
+        "when": plain(_when(schedule, manifest)),
         "slug": schedule.slug,
         "args": None if args is None else list(args),
         "health": schedule.health,

@@ -7,7 +7,7 @@ list keys of ``type = "cron"``, say when a schedule runs.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from dotagent.core.duration import DAY_MS, LONGEST_MS, MINUTE_MS
@@ -38,10 +38,12 @@ STALE_AFTER_MS = 120 * MINUTE_MS
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
     """One ``[[schedules]]`` entry. ``stale_is_default``: neither it nor ``[defaults]`` says when a
-    window is stale. ``backoff_ms``: waits between attempts, the last repeats; empty for none."""
+    window is stale. ``backoff_ms``: waits between attempts, the last repeats; empty for none.
+    ``written``: its *when* as the manifest says it, for people."""
 
     id: str
     when: When
+    written: str = field(default="", compare=False)
     args: tuple[str, ...] = ()
     slug: str = "default"
     max_attempts: int = MAX_ATTEMPTS
@@ -175,7 +177,8 @@ def _schedule(
 ) -> Schedule | None:
     keys = salvage(table, _ScheduleKeys, path, findings)
     _refuse_synonyms(table, path, findings)
-    when = _When(table, keys, path, findings).read()
+    reading = _When(table, keys, path, findings)
+    when = reading.read()
     own = _tries(keys, path, findings)
     stale = own.stale_after_ms if own.stale_after_ms is not None else defaults.stale_after_ms
     backoff = own.backoff_ms if own.backoff_ms is not None else defaults.backoff_ms
@@ -184,6 +187,7 @@ def _schedule(
     return Schedule(
         id=keys.id,
         when=when,
+        written=reading.written,
         args=keys.args,
         slug=slug(keys.args),
         max_attempts=own.max_attempts or defaults.max_attempts or MAX_ATTEMPTS,
@@ -211,6 +215,11 @@ _LEGACY = {"cron": "lists", "interval": "interval_minutes", "expression": "expre
 _EXAMPLES = 'add one of cron = "30 8 * * *", daily = "08:30" or every = "90m"'
 
 
+def _bare(value: Any) -> str:
+    """A value of a manifest without the marks of TOML around it."""
+    return " ".join(str(each) for each in value) if isinstance(value, list) else str(value)
+
+
 class _When:
     """Reads when one schedule runs."""
 
@@ -221,10 +230,15 @@ class _When:
         self.keys = keys
         self.path = path
         self.findings = findings
+        self.written = ""
 
     def read(self) -> When | None:
         """The ``When``, or None with the reasons noted."""
         way = self._way()
+        keys = () if way is None else _LISTS if way == "lists" else (way,)
+        self.written = ", ".join(
+            f"{key} {_bare(self.table[key])}" for key in keys if key in self.table
+        )
         if way in ("every", "interval_minutes"):
             return self._interval(self.keys.every or self.keys.interval_minutes)
         if self.keys.run_at_start:

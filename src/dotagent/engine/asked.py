@@ -30,9 +30,9 @@ from dotagent.core.targets import of_notifiers
 from dotagent.core.when import Every
 from dotagent.engine.stopping import Stops
 from dotagent.steps.catalogue import accepted, parse
-from dotagent.steps.discover import agent_rows
 from dotagent.steps.faults import fault
 from dotagent.steps.perform import Job
+from dotagent.steps.rows import agent_rows
 from dotagent.store import adopt, attempts, look, pausing, requests, resend, say, tryout
 from dotagent.store.actor import Actor
 from dotagent.store.attempts import Run
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 DAY_MS = 86_400_000
 Answer = Mapping[str, Any]
+READING = "the manifests are still being read; it goes on when that is done"
 
 
 class Asked:
@@ -140,7 +141,12 @@ class Asked:
         if not request.note:  # the first look: what a person has just saved is what they mean
             await self._engine.reload()
         parts = self._engine.parts
-        manifest, sha256, folder = await self._manifest(args)
+        try:
+            manifest, sha256, folder = await self._manifest(args)
+        except NotFound:
+            if await self._may_come(request):
+                return None
+            raise
         schedule = _schedule(manifest, args.get("schedule"))
         if parts.trouble.waiting or parts.trouble.spent:
             await self._note(
@@ -242,6 +248,13 @@ class Asked:
         await self._write(lambda tx: requests.call_off(tx, parts.clock.now(), wanted, why))
         return {}
 
+    async def _may_come(self, request: Request) -> bool:
+        """Whether a look under way may still bring the agent; its end wakes us."""
+        reading = self._engine.chores.reading
+        if reading is not None:
+            await self._note(request, READING)
+        return reading is not None
+
     async def _note(self, request: Request, text: str) -> None:
         if request.note != text:
             await self._write(lambda tx: requests.note(tx, request.id, text))
@@ -286,8 +299,14 @@ class Asked:
         await self._say(request, lambda tx, now: say.summary(tx, self._actor, now, settings))
 
     async def _test(self, request: Request, args: Mapping[str, Any]) -> None:
-        await self._renewed(request)
-        wish = await self._wish(args)
+        if not request.note:
+            await self._renewed(request)
+        try:
+            wish = await self._wish(args)
+        except NotFound:
+            if await self._may_come(request):
+                return
+            raise
         await self._say(request, lambda tx, now: tryout.tryout(tx, self._actor, now, wish))
 
     async def _wish(self, args: Mapping[str, Any]) -> Wish:

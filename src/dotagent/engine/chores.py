@@ -11,15 +11,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dotagent.core.errors import StoreBusy, StoreError
+from dotagent.core.span import count
 from dotagent.engine.deadman import Pinger
 from dotagent.engine.distress import Distress
 from dotagent.engine.examining import Examiner
 from dotagent.engine.meter import Meter
 from dotagent.engine.upkeep import Upkeep
+from dotagent.steps.discover import Progress
 from dotagent.system import files
 
 if TYPE_CHECKING:
     from dotagent.engine.embedded import Engine
+
+NEW = "new or changed manifest"
 
 
 class Chores:
@@ -32,6 +36,8 @@ class Chores:
         self._examiner = Examiner()
         self._distress = distress or Distress()
         self._database: tuple[int, int] | None = None
+        self.reading: Progress | None = None
+        """The look under way that takes longer than a turn waits."""
 
     @property
     def due_at(self) -> int | None:
@@ -66,6 +72,19 @@ class Chores:
                 "The daemon ends: what it wrote since is lost. Started again, it goes on with what"
                 " lies there now.",
             )
+
+    def reads(self, engine: Engine, progress: Progress | None) -> None:
+        """A look at the files takes long (``progress``), or none does any more: whoever watches a
+        daemon hears both, once."""
+        before, self.reading = self.reading, progress
+        if not engine.mode.plan or (before is None) == (progress is None):
+            return
+        now = engine.parts.clock.now()
+        if progress is not None:
+            many = count(progress.total, NEW) if progress.total else "the manifests"
+            engine.mode.told(now, f"reading {many}; what is known runs meanwhile")
+        elif before is not None:
+            engine.mode.told(now, f"{count(before.read, NEW)} read")
 
     def refused(self, engine: Engine, error: StoreBusy) -> None:
         """The store would not take a turn."""

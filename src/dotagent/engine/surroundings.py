@@ -18,7 +18,7 @@ from dotagent.core.passage import Look, Passage, passage
 from dotagent.ports import Clock
 from dotagent.steps.catalogue import Drivers
 from dotagent.steps.configure import configure, tell_unfetched
-from dotagent.steps.discover import discover
+from dotagent.steps.discover import Progress, discover
 from dotagent.steps.parts import Parts
 from dotagent.store import plan, spans
 from dotagent.store.actor import Actor
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 PATIENCE_MS = 5_000
 """How long a turn waits for a look into the roots; thousands of new manifests take seconds."""
 LONGEST_MS = 60_000
-"""A look that takes longer hangs, and nobody's answer waits for it."""
+"""A look that reads nothing for so long hangs, and nobody's answer waits for it."""
 
 MOMENT_MS = 500
 """Clocks that are read within this are read at one moment; far less than a step is."""
@@ -64,7 +64,9 @@ class Surroundings:
         self._patience_ms = patience_ms
         self._mark: object = None
         self._looking: asyncio.Task[int | None] | None = None
-        self._began_ms = 0
+        self._progress = Progress()
+        self._moved = (0, 0)
+        """How much the look had read, and since when it has not read more."""
         self._seen: Look | None = None
         self.due_at: int | None = None
         """When the engine means to look again, at the latest."""
@@ -101,6 +103,8 @@ class Surroundings:
         due = self.look_at is not None and self.look_at <= engine.parts.clock.now()
         if self._looking is None and (self._stale or due):
             await self._begin_look(engine)
+        is_reading = self.is_reading(engine.parts.clock)
+        engine.chores.reads(engine, self._progress if is_reading else None)
 
     async def _begin_look(self, engine: Engine) -> None:
         self._stale = False
@@ -113,8 +117,16 @@ class Surroundings:
             raise
         self.look_at = None
         believe, self._believes = self._believes, False
-        self._began_ms = engine.parts.clock.monotonic()
-        look = discover(engine.parts, self.drivers, self.roots, self.before_look, believe=believe)
+        self._progress = progress = Progress()
+        self._moved = (0, engine.parts.clock.monotonic())
+        look = discover(
+            engine.parts,
+            self.drivers,
+            self.roots,
+            self.before_look,
+            believe=believe,
+            progress=progress,
+        )
         self._looking = asyncio.create_task(look)
         self._looking.add_done_callback(lambda _: engine.poke())
         await asyncio.wait([self._looking], timeout=self._patience_ms / 1_000)
@@ -122,8 +134,10 @@ class Surroundings:
             await self._look_again(engine)
 
     def is_reading(self, clock: Clock) -> bool:
-        """Whether a look is under way that brings more than is known so far."""
-        return self._looking is not None and clock.monotonic() - self._began_ms < LONGEST_MS
+        """Whether a look is under way that brings more than is known so far, and gets on."""
+        if self._progress.read != self._moved[0]:
+            self._moved = (self._progress.read, clock.monotonic())
+        return self._looking is not None and clock.monotonic() - self._moved[1] < LONGEST_MS
 
     async def _look_again(self, engine: Engine) -> None:
         """Take what the look brought: when to look again."""

@@ -21,8 +21,9 @@ from dotagent.core.model import Kind, Problem
 from dotagent.core.problems import explain
 from dotagent.core.targets import of_notifiers
 from dotagent.steps.catalogue import Drivers
-from dotagent.steps.discover import SETTLE_MS, route_rows
+from dotagent.steps.discover import SETTLE_MS
 from dotagent.steps.parts import Parts
+from dotagent.steps.rows import route_rows
 from dotagent.steps.uses import uses_of_notifiers
 from dotagent.store import facts, plugin_uses, record
 from dotagent.store.database import Tx

@@ -16,19 +16,13 @@ from dotagent.core.legacy import NOTHING, Left
 from dotagent.core.manifest import Manifest, read_manifest
 from dotagent.core.model import Problem
 from dotagent.core.problems import explain
-from dotagent.core.secret import Unresolved
-from dotagent.core.targets import Target, fingerprint
-from dotagent.core.when import Every, definition
 from dotagent.steps import inherit
-from dotagent.steps.address import address_of
 from dotagent.steps.catalogue import Drivers
 from dotagent.steps.parts import Parts
-from dotagent.steps.secrecy import resolved
-from dotagent.steps.uses import uses_of
+from dotagent.steps.rows import agent_rows
 from dotagent.store import adopt, look
-from dotagent.store.adopt import AgentRows, FileRow, Found, ScheduleRow
+from dotagent.store.adopt import AgentRows, FileRow, Found
 from dotagent.store.reading import Reader
-from dotagent.store.routing import RouteRow
 from dotagent.system import discovery, goodcopy
 from dotagent.system.discovery import Candidate, Scan
 
@@ -41,6 +35,15 @@ class Sight:
     data: bytes | None = None
     manifest: Manifest | None = None
     problems: tuple[Problem, ...] = ()
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a look is, for whoever waits for it: new or changed manifests in all, and of these
+    those that have been read."""
+
+    total: int = 0
+    read: int = 0
 
 
 SETTLE_MS = 1_000
@@ -79,6 +82,7 @@ async def discover(
     before: Callable[[], object] = lambda: None,
     *,
     believe: bool = False,
+    progress: Progress | None = None,
 ) -> int | None:
     """Look into all roots, adopt what changed. Returns when to look again without being told:
     where a file may be only half written, a copy could not be kept, or a root is away. ``before``
@@ -86,7 +90,7 @@ async def discover(
     Raises ``StoreBusy``."""
     # Thousands of new manifests, or a slow disk, must not hold up what runs.
     seen, agents, left = await asyncio.to_thread(
-        _look_and_keep, parts, drivers, roots, before, believe
+        _look_and_keep, parts, drivers, roots, before, believe, progress or Progress()
     )
     now, found = parts.clock.now(), seen.found(agents, left)
     await parts.store.write(lambda tx: adopt.adopt(tx, parts.actor, now, found))
@@ -97,14 +101,19 @@ async def discover(
 
 
 def _look_and_keep(
-    parts: Parts, drivers: Drivers, roots: Sequence[str], before: Callable[[], object], trust: bool
+    parts: Parts,
+    drivers: Drivers,
+    roots: Sequence[str],
+    before: Callable[[], object],
+    trust: bool,
+    progress: Progress,
 ) -> tuple[Survey, list[AgentRows], Left]:
     """The survey, what of it may be adopted (what has a good copy to run from), and what dotagent
     0.1.x left of those that are new."""
     before()
     reader = parts.store.read()
     try:
-        seen = survey(reader, drivers, roots, None if trust else parts.clock.now())
+        seen = survey(reader, drivers, roots, None if trust else parts.clock.now(), progress)
         known = set(look.agent_names(reader))
     finally:
         reader.close()
@@ -122,12 +131,18 @@ def _keep(parts: Parts, adopting: Sequence[Sight]) -> list[tuple[Sight, Manifest
     return [(good[path], m) for path in sorted(kept) if (m := good[path].manifest) is not None]
 
 
-def survey(reader: Reader, drivers: Drivers, roots: Sequence[str], now: int | None) -> Survey:
+def survey(
+    reader: Reader,
+    drivers: Drivers,
+    roots: Sequence[str],
+    now: int | None,
+    progress: Progress | None = None,
+) -> Survey:
     """One look at all roots; writes nothing. Without ``now``, a file that was saved this very
     moment is believed too."""
     scan = discovery.scan(roots)
     known, before = look.manifests(reader), look.root_devices(reader)
-    seen = [_look(candidate, known.get(candidate.path), drivers) for candidate in scan.found]
+    seen = _read_all(scan.found, known, drivers, progress or Progress())
     settled, half_there = (seen, False) if now is None else _settled(seen, known, now)
     sights = [*_shadowed([*settled, *_refused(scan, known)])]
     there = _roots(before, scan, known)
@@ -142,6 +157,20 @@ def survey(reader: Reader, drivers: Drivers, roots: Sequence[str], now: int | No
 
 
 # ------------------------------------------------------------------------------------ one file
+
+
+def _read_all(
+    found: Sequence[Candidate], known: Mapping[str, FileRow], drivers: Drivers, progress: Progress
+) -> list[Sight]:
+    rows = [known.get(candidate.path) for candidate in found]
+    pairs = list(zip(found, rows, strict=True))
+    progress.total = sum(row is None or not _same(each, row) for each, row in pairs)
+    seen = []
+    for candidate, row in pairs:
+        sight = _look(candidate, row, drivers)
+        progress.read += sight.row.changed and sight.row is not row
+        seen.append(sight)
+    return seen
 
 
 def _look(candidate: Candidate, row: FileRow | None, drivers: Drivers) -> Sight:
@@ -328,67 +357,3 @@ def _wrong(sights: Sequence[Sight], known: Mapping[str, FileRow]) -> list[tuple[
 
 def _told(row: FileRow) -> tuple[object, ...]:
     return row.sha256, row.fatal, row.problems, row.shadowed_by
-
-
-def agent_rows(parts: Parts, manifest: Manifest, path: str, sha256: str) -> AgentRows:
-    """A good manifest as the store adopts it."""
-    targets = parts.targets_of(manifest)
-    return AgentRows(
-        name=manifest.agent.name,
-        path=path,
-        root=os.path.dirname(os.path.dirname(path)),
-        sha256=sha256,
-        enabled=manifest.agent.enabled,
-        inherits=manifest.agent.inherit_notifiers,
-        schedules=schedule_rows(manifest),
-        routes=route_rows(parts, targets),
-        plugins={use.path: use.name for use in uses_of(manifest)},
-    )
-
-
-def schedule_rows(manifest: Manifest) -> list[ScheduleRow]:
-    """A manifest's schedules as the store keeps them."""
-    return [
-        ScheduleRow(
-            id=schedule.id,
-            slug=schedule.slug,
-            definition=definition(schedule.when),
-            run_at_start=isinstance(schedule.when, Every) and schedule.when.run_at_start,
-            catch_up=schedule.catch_up,
-            overlap=schedule.overlap,
-            stale_after_ms=schedule.stale_after_ms,
-            stale_is_default=schedule.stale_is_default,
-            max_attempts=schedule.max_attempts,
-            backoff_ms=schedule.backoff_ms,
-        )
-        for schedule in manifest.schedules
-    ]
-
-
-def route_rows(parts: Parts, targets: Iterable[Target]) -> list[RouteRow]:
-    """Targets as the store's routing keeps them: no address, no secret."""
-    rows = []
-    for target in targets:
-        try:
-            settings, _ = resolved(parts, target.settings)
-            address = address_of(parts, target, settings)
-        except Unresolved:
-            # Not yet known where it points: the text as written stands in until it is.
-            written = {name: target.settings.get(name) for name in parts.addressed(target.driver)}
-            address = fingerprint(parts.home_key, target.driver, written)
-        rows.append(
-            RouteRow(
-                notifier=target.key,
-                name=target.name,
-                driver=target.driver,
-                events=sorted(target.events),
-                remind=target.remind,
-                fingerprint=address,
-                pace=parts.pace(target.driver),
-                quiet_hours=target.quiet_hours,
-                rate_limit_ms=target.rate_limit_ms,
-                collapse=target.collapse,
-                folds=parts.folds(target.driver),
-            )
-        )
-    return rows

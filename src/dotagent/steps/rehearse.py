@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import tzinfo
 
 from dotagent.steps.catalogue import Drivers
-from dotagent.steps.discover import Sight, schedule_rows, survey
+from dotagent.steps.discover import Sight, survey
+from dotagent.steps.rows import schedule_rows
 from dotagent.store import adopt, attempts, plan, plan_view, rehearsal
 from dotagent.store.actor import Actor
 from dotagent.store.adopt import AgentRows
