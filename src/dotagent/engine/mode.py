@@ -25,8 +25,8 @@ class Mode:
     failed: Callable[[Run, str], None] = lambda run, words: None
     """Told of each attempt that has failed, for who watches this process."""
     told: Callable[[int, str], None] = lambda at, words: None
-    """Told of each critical event of the home, when and in words, in the recorder's thread; and of
-    a look at the files that takes long."""
+    """Told of each critical event of the home, when and in words, in the recorder's thread;
+    and of a look at the files that takes long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
