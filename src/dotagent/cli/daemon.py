@@ -35,7 +35,8 @@ def command() -> int:
     """Run schedules until stopped.
 
     SIGTERM or Ctrl-C ends it: what runs may finish within the stop grace, a second signal ends
-    that too. SIGHUP reads all manifests, config.toml and the secrets again.
+    that too. SIGHUP reads all manifests, config.toml and the secrets again. Thousands of new
+    manifests take a while: what is known runs meanwhile, and the end of it is said.
 
     \b
     Example:
