@@ -66,7 +66,7 @@ async def test_settling_an_attempt(home: Counted) -> None:
 
     settling, _ = await fail(home)
 
-    assert 17 == len(settling)
+    assert 15 == len(settling)
     assert sorted(set(settling)) == sorted(settling)
 
 

@@ -36,12 +36,10 @@ def settle(
     tx: Tx, actor: Actor, attempt_id: int, judgement: Judgement, ended: Ended, *, room: int
 ) -> list[Claim]:
     """The line's single commit (architecture §4). Returns the deliveries to send at once."""
-    attempt = tx.one("SELECT * FROM attempts WHERE id = ?", attempt_id)
-    assert attempt is not None
-    if attempt["ended_at"] is not None:
+    attempt = _close_attempt(tx, attempt_id, judgement, ended)
+    if attempt is None:
         return []
     now = ended.ended_at
-    _close_attempt(tx, attempt, judgement, ended)
     if attempt["kind"] == AttemptKind.TRIAL:
         return []
     window = _window(tx, attempt)
@@ -73,10 +71,13 @@ def _window(tx: Tx, attempt: Row) -> Row | None:
     return tx.one("SELECT * FROM windows WHERE id = ?", attempt["window_id"])
 
 
-def _close_attempt(tx: Tx, attempt: Row, judgement: Judgement, ended: Ended) -> None:
-    tx.run(
+def _close_attempt(tx: Tx, attempt_id: int, judgement: Judgement, ended: Ended) -> Row | None:
+    """Its row, but for what it brought; None where it has ended before."""
+    return tx.one(
         "UPDATE attempts SET ended_at = ?, verdict = ?, exit = ?, words = ?, stdout_tail = ?,"
-        " stderr_tail = ?, dropped = ?, result = ?, remarks = ? WHERE id = ?",
+        " stderr_tail = ?, dropped = ?, result = ?, remarks = ? WHERE id = ? AND ended_at IS NULL"
+        " RETURNING id, agent, schedule, window_id, number, kind, manifest_sha256, claimed_at,"
+        " spawned_at",
         ended.ended_at,
         judgement.verdict,
         loose(exits.to_data(judgement.exit)),
@@ -86,7 +87,7 @@ def _close_attempt(tx: Tx, attempt: Row, judgement: Judgement, ended: Ended) -> 
         loose([ended.stdout.dropped, ended.stderr.dropped]),
         loose(dict(ended.result)),
         loose([*ended.problems, *([ended.result_problem] if ended.result_problem else [])]),
-        attempt["id"],
+        attempt_id,
     )
 
 
@@ -306,8 +307,7 @@ def _settle_schedule(
     manual = attempt["kind"] == AttemptKind.MANUAL
     was = before["health"] if before is not None else None
     found = health.after(judgement, decision, attempt["number"], manual=manual, was=was or "")
-    if found is not None:
-        windows.set_health(tx, agent, schedule, *found)
+    word, reason = found or (None, None)
     success = now if judgement.verdict in GOOD else None
     if success is not None:
         overdue.succeeded(tx, now, agent, schedule)
@@ -315,6 +315,8 @@ def _settle_schedule(
     tx.run(
         "UPDATE schedules SET last_ended_at = ?1, last_result = ?2,"
         " last_success_at = coalesce(?3, last_success_at),"
+        f" health = {windows.unless_gone('?6', 'health')},"
+        f" reason = {windows.unless_gone('?7', 'reason')},"
         " next_due_at = CASE WHEN overlap = 'queue' AND next_due_at IS NOT NULL"
         " THEN min(next_due_at, ?1) ELSE next_due_at END WHERE agent = ?4 AND id = ?5",
         now,
@@ -322,4 +324,6 @@ def _settle_schedule(
         success,
         agent,
         schedule,
+        word,
+        reason,
     )

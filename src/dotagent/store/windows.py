@@ -20,11 +20,17 @@ from dotagent.store.database import Tx
 from dotagent.store.tell import tell
 
 
+def unless_gone(value: str, column: str) -> str:
+    """What ``column`` of ``schedules`` becomes: ``value``, unless that is null, or the schedule is
+    not wanted any more; such a one stays ``off``."""
+    return f"CASE WHEN gone_at IS NULL THEN coalesce({value}, {column}) ELSE {column} END"
+
+
 def set_health(tx: Tx, agent: str, schedule: str, word: str, reason: str) -> None:
-    """The word that ``status`` shows. A schedule that is not wanted any more stays ``off``."""
+    """The word that ``status`` shows."""
     tx.run(
-        "UPDATE schedules SET health = ?, reason = ? WHERE agent = ? AND id = ?"
-        " AND gone_at IS NULL",
+        f"UPDATE schedules SET health = {unless_gone('?', 'health')},"
+        f" reason = {unless_gone('?', 'reason')} WHERE agent = ? AND id = ?",
         word,
         reason,
         agent,
