@@ -295,6 +295,11 @@ def _audit(
         windows.audit_given_up(tx, actor, now, closed, code=code, stderr=ended.stderr.text)
 
 
+# A queued window waits for this end (rules R4): let the planner look again. What is never due stays
+# so, for the least of anything and null is null.
+_LOOK = ", next_due_at = min(next_due_at, ?1)"
+
+
 def _settle_schedule(
     tx: Tx,
     now: int,
@@ -311,14 +316,13 @@ def _settle_schedule(
     success = now if judgement.verdict in GOOD else None
     if success is not None:
         overdue.succeeded(tx, now, agent, schedule)
-    # A queued window waits for this end (rules R4): let the planner look again.
+    queued = before is not None and before["overlap"] == "queue"
     tx.run(
         "UPDATE schedules SET last_ended_at = ?1, last_result = ?2,"
         " last_success_at = coalesce(?3, last_success_at),"
         f" health = {windows.unless_gone('?6', 'health')},"
-        f" reason = {windows.unless_gone('?7', 'reason')},"
-        " next_due_at = CASE WHEN overlap = 'queue' AND next_due_at IS NOT NULL"
-        " THEN min(next_due_at, ?1) ELSE next_due_at END WHERE agent = ?4 AND id = ?5",
+        f" reason = {windows.unless_gone('?7', 'reason')}{_LOOK if queued else ''}"
+        " WHERE agent = ?4 AND id = ?5",
         now,
         judgement.words,
         success,
