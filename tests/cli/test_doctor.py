@@ -529,3 +529,27 @@ def test_a_plugin_of_old_that_is_not_rebuilt_is_named(home: Path) -> None:
 
     assert "install its binary" in said.words(key="on_success[0].plugin")
     assert ["on_success[0].plugin"] == [key for _, _, key, fatal in said.places if fatal]
+
+
+def test_keys_without_effect(home: Path) -> None:
+    """A way through the network is a warning where the driver takes none of ours."""
+    channels = {
+        "desktop": "",
+        "imessage": 'to = "+49 30 1"\n',
+        "inbox": "",
+        "plugin": 'name = "sink"\n',
+        "apprise": 'url = "json://apprise.example"\n',
+        "ntfy": 'topic = "t"\n',
+    }
+    own = 'proxy = "http://proxy.example:3128"\nca_file = "/etc/ssl/own.pem"\n'
+    text = "".join(
+        f'[[notifiers]]\ndriver = "{driver}"\n{keys}{own}' for driver, keys in channels.items()
+    )
+    (home / "config.toml").write_text(text)
+    said = doctor(home)
+
+    useless = [each for each in said.data["problems"] if "makes no use of" in each["message"]]
+    assert [f"notifiers[{at}].{key}" for at in range(5) for key in ("proxy", "ca_file")] == [
+        each["key"] for each in useless
+    ]
+    assert not any(each["error"] for each in useless)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desktop:
+    UNUSED: ClassVar = ("proxy", "ca_file")
+
     title: str | None = None
     subtitle: str | None = None
     sound: bool = False

@@ -335,3 +335,18 @@ def test_a_template_is_checked() -> None:
     assert "notifiers[0].template" == problem.path
     assert 'line 2 of the template: "agnet" is not a field of templates' == problem.message
     assert "agent" == problem.hint
+
+
+def test_what_a_driver_does_not_obey_is_said() -> None:
+    """A shared key that the driver's record has no use for is a warning; elsewhere it is none."""
+    own = 'proxy = "http://proxy.example:3128"\nca_file = "/etc/ssl/own.pem"\nenabled = true\n'
+    _, problems = read(
+        f'[[notifiers]]\ndriver = "desktop"\n{own}'
+        f'[[notifiers]]\ndriver = "ntfy"\ntopic = "t"\n{own}'
+    )
+
+    assert [
+        (f"notifiers[0].{key}", f'the driver "desktop" makes no use of {key}', False)
+        for key in ("proxy", "ca_file")
+    ] == [(each.path, each.message, each.fatal) for each in problems]
+    assert {"take the key away"} == {each.hint for each in problems}

@@ -136,7 +136,7 @@ def _notifier(
     if keys.template is not None:
         _check_template(keys.template, path, findings)
     if known:
-        _check_settings(keys.driver, own, drivers, path, findings)
+        _check_settings(keys, own, drivers, path, findings)
     default = PLUGIN_TIMEOUT_MS if keys.driver == "plugin" else TIMEOUT_MS
     return Notifier(
         driver=keys.driver,
@@ -179,14 +179,16 @@ def _known(driver: str, drivers: Drivers, path: str, findings: Findings) -> bool
 
 
 def _check_settings(
-    driver: str, own: Mapping[str, Any], drivers: Drivers, path: str, findings: Findings
+    keys: _CommonKeys, own: Mapping[str, Any], drivers: Drivers, path: str, findings: Findings
 ) -> None:
+    driver = keys.driver
     record = drivers[driver]
     if record is None:
         message = f"this version cannot send by {quoted(driver)} yet; its messages will be marked"
         findings.warn(child(path, "driver"), f"{message} unsupported")
     else:
         inspect(own, record, path, findings, also=keys_of(_CommonKeys))
+        _warn_of_unused(keys, record, path, findings)
     config = own.get("config")
     if driver == "plugin" and isinstance(config, Mapping) and "events" in config:
         findings.warn(
@@ -194,6 +196,14 @@ def _check_settings(
             "inside config this goes to the plugin and chooses no events",
             "write events above the line [notifiers.config]",
         )
+
+
+def _warn_of_unused(keys: _CommonKeys, record: type[Any], path: str, findings: Findings) -> None:
+    """Shared keys that are set for a driver whose record says that it has no use for them."""
+    for key in getattr(record, "UNUSED", ()):
+        if getattr(keys, key) is not None:
+            message = f"the driver {quoted(keys.driver)} makes no use of {key}"
+            findings.warn(child(path, key), message, "take the key away")
 
 
 def _plain(own: Mapping[str, Any], path: str, findings: Findings) -> Mapping[str, Any]:

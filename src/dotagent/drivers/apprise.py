@@ -25,7 +25,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from dotagent.core.fit import fit, points
 from dotagent.core.model import (
@@ -69,6 +69,8 @@ _LOUD = ("apprise", "urllib3", "requests", "requests_oauthlib", "oauthlib")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
+    UNUSED: ClassVar = ("proxy", "ca_file")
+
     url: Text = field(repr=False)
 
     def check(self) -> Iterator[tuple[str, str]]:

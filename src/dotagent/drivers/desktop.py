@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from dotagent.core.fit import fit, points, shorten
 from dotagent.core.model import (
@@ -69,6 +69,8 @@ _RECEIPT = re.compile(r"\bbubble (\d+) of (\S+) on (\S+)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
+    UNUSED: ClassVar = ("proxy", "ca_file")
+
     title: str | None = None
     subtitle: str | None = None
     sound: bool = False

@@ -21,6 +21,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 from dotagent.core.fit import fit, points, shorten
 from dotagent.core.model import (
@@ -61,6 +62,8 @@ _UNKNOWN_ADDRESS = {"-1728"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
+    UNUSED: ClassVar = ("proxy", "ca_file")
+
     to: Text
 
     def check(self) -> Iterator[tuple[str, str]]:

@@ -11,6 +11,7 @@ arrives with the commit that makes it. Naming it in a manifest records who was m
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from dotagent.core.model import Message, Outcome, Sent
 from dotagent.ports import Pace, Tools
@@ -24,6 +25,8 @@ LIMITS = ()
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """There is nothing to set."""
+
+    UNUSED: ClassVar = ("proxy", "ca_file")
 
 
 async def send(tools: Tools, config: Config, message: Message) -> Outcome:

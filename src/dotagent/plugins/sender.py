@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from dotagent.core.model import Outcome, RejectMessage, Retry, Sent, Unknown
 from dotagent.core.secret import Redactor
@@ -28,6 +28,8 @@ async def _nobody(name: str, what: str, answer: Answer) -> None:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """The keys of ``driver = "plugin"`` (contract §9)."""
+
+    UNUSED: ClassVar = ("proxy", "ca_file")
 
     name: FileName
     config: JsonData = None
