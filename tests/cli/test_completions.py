@@ -88,19 +88,42 @@ def test_zsh(known: Path) -> None:
     setup = (
         'autoload -U compinit; compinit -u -D; eval "$(dotagent completions zsh)"; echo "rea""dy"'
     )
+
+    assert b"sk-alert" in typed(known, ["zsh", "-f", "-i"], setup, b"dotagent run di\t")
+
+
+def test_elvish(known: Path) -> None:
+    """The same; its editor alone has completers."""
+    require("elvish")
+    setup = "eval (dotagent completions elvish | slurp); echo rea''dy"
+
+    assert b"sk-alert" in typed(known, ["elvish", "-norc"], setup, b"dotagent run di\t")
+
+
+def typed(known: Path, shell: list[str], setup: str, keys: bytes) -> bytes:
+    """What a terminal shows after ``keys``, up to the rest of the agent's name."""
     pid, terminal = pty.fork()
     if pid == 0:
-        os.execvpe("zsh", ["zsh", "-f", "-i"], {**shell_environment(known), "TERM": "dumb"})
+        os.execvpe(shell[0], shell, {**shell_environment(known), "TERM": "dumb"})
     try:
         os.write(terminal, f"{setup}\n".encode())
-        seen = heard(terminal, b"ready")
-        os.write(terminal, b"dotagent run di\t")
-        seen = heard(terminal, b"disk-alert")
+        heard(terminal, b"ready")
+        os.write(terminal, keys)
+        return heard(terminal, b"sk-alert")
     finally:
         os.close(terminal)
         os.waitpid(pid, 0)
 
-    assert b"disk-alert" in seen
+
+def test_powershell(home: Path) -> None:
+    """No such shell is to be had here: the script asks for what the others ask for."""
+    script = run(home, "completions", "powershell").stdout
+
+    assert "Register-ArgumentCompleter -Native -CommandName dotagent" in script
+    assert "$env:_DOTAGENT_COMPLETE = 'bash_complete'" in script
+    assert "$env:COMP_WORDS = $words -join ' '" in script
+    assert "$env:COMP_CWORD = $words.Count - 1" in script
+    assert script.count("{") == script.count("}")
 
 
 def heard(terminal: int, word: bytes) -> bytes:
@@ -126,8 +149,9 @@ def test_a_home_that_cannot_be_read_has_no_names(tmp_path: Path) -> None:
 
 def test_other_shells_are_refused(home: Path) -> None:
     """Only shells that work are offered; each other one is a usage error that names these."""
-    done = [run(home, "completions", shell) for shell in ("powershell", "cmd")]
+    done = [run(home, "completions", shell) for shell in ("nushell", "cmd")]
 
     assert [2, 2] == [each.returncode for each in done]
-    assert all("bash, zsh, fish" in each.stderr.replace("'", "") for each in done)
-    assert "elvish" not in done[0].stderr
+    assert all(
+        "bash, zsh, fish, elvish, powershell" in each.stderr.replace("'", "") for each in done
+    )

@@ -21,6 +21,7 @@ PACKAGES = {
     "dunst": "dunst",
     "faketime": "faketime",
     "fish": "fish",
+    "elvish": "elvish",
     "systemd-analyze": "systemd",
     "zsh": "zsh",
     "promtool": "prometheus",
