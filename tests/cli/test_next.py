@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from dotagent.core.when import Calendar
+from dotagent.system import lock
+from dotagent.system.room import BEGINNING_MS
+from dotagent.system.waiting import now
 from tests.cli.scene import DAILY, Gate, rows
 from tests.support.daemon import daemon, run, write_agent
 from tests.support.home import Past, daily
@@ -86,6 +90,20 @@ def test_waiting_for_a_slot_is_visible(home: Path) -> None:
     assert "waits for a free slot (1 run under way)" in text
     assert "waits for a free slot" in " ".join(status.split())
     assert "waits for a free slot to start" in " ".join(why.split())
+
+
+def test_waiting_for_room_on_the_disk(past: Past) -> None:
+    """All who are asked say the same of a daemon that has given its reserve up."""
+    past.agent("sync", {"hourly": Calendar(expression="0 * * * *")})
+    past.plan("2026-03-29 09:00")
+    home = Path(past.paths.home)
+    held = lock.take(past.paths.lock, "daemon", os.getpid(), now() - 2 * BEGINNING_MS)
+    try:
+        said = [run(home, *call).stdout for call in (["status"], ["why", "sync"], ["next"])]
+    finally:
+        held.release()
+
+    assert [True] * 3 == ["waits for room on the disk" in " ".join(each.split()) for each in said]
 
 
 def test_a_further_try(past: Past) -> None:

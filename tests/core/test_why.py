@@ -319,6 +319,17 @@ def test_a_range_that_was_to_be_caught_up() -> None:
 
 # ------------------------------------------------------------------------------------- live states
 
+
+def test_no_room_on_the_disk() -> None:
+    """What nothing else keeps waits for that, not for a slot."""
+    busy = case(WAITING, busy_with=AttemptKind.MANUAL)
+
+    assert [
+        "disk-alert/daily waits for room on the disk to start the 08:30 run.",
+        "disk-alert/daily waits for the end of the manual run in progress to start the 08:30 run.",
+    ] == [sentence(each, NOW, UTC, is_full=True) for each in (case(WAITING), busy)]
+
+
 WAITING = window(WindowState.WAITING)
 AGAIN = window(WindowState.WAITING, "exit 1", attempts=2, next_at=at("12:05"))
 RUNNING = window(WindowState.RUNNING, attempts=3)

@@ -19,9 +19,11 @@ from dotagent.core.problems import nearest, quoted
 from dotagent.store.reading import Reader, record
 from dotagent.system.lock import peek
 from dotagent.system.paths import Paths, home
+from dotagent.system.room import is_full
 from dotagent.system.waiting import now
 from dotagent.system.zone import machine_zone
 
+DAEMON = "daemon"
 SOME = 10
 """Fewer names than this are simply listed to who mistyped one."""
 
@@ -29,13 +31,14 @@ SOME = 10
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
     """``reader`` is None where nothing was recorded yet. ``actor``: the role of the lock's holder;
-    one that has not said is taken for the daemon."""
+    one that has not said is taken for the daemon. ``is_full``: its disk is; it starts nothing."""
 
     paths: Paths
     reader: Reader | None
     now: int
     zone: tzinfo
     actor: str | None = None
+    is_full: bool = False
 
     def iso(self, at: int | None) -> str | None:
         """An instant as every file and every ``--json`` of dotagent writes it."""
@@ -48,12 +51,15 @@ def look() -> Iterator[Look]:
     paths = Paths(home(os.environ))
     with record(paths.database) as reader:
         holder = peek(paths.lock)
+        actor = None if holder is None else holder.role or DAEMON
+        at = now()
         yield Look(
             paths=paths,
             reader=reader,
-            now=now(),
+            now=at,
             zone=machine_zone(os.environ),
-            actor=None if holder is None else holder.role or "daemon",
+            actor=actor,
+            is_full=actor == DAEMON and is_full(paths.reserve, holder, at),
         )
 
 

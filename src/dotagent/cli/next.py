@@ -18,7 +18,7 @@ from typing import Any
 
 import click
 
-from dotagent.cli.looking import Look, known, look, page, show, show_json
+from dotagent.cli.looking import DAEMON, Look, known, look, page, show, show_json
 from dotagent.cli.names import AGENT_OR_SCHEDULE
 from dotagent.core.agenda import Coming, Entry, agenda
 from dotagent.core.errors import NotFound
@@ -29,7 +29,6 @@ from dotagent.core.span import count
 from dotagent.core.when import Every, zone_named
 from dotagent.store import coming, history
 
-DAEMON = "daemon"
 MOST = 10
 
 
@@ -149,6 +148,8 @@ def _why(seen: Look, entry: Entry, running: int) -> str | None:
         return "waits for a daemon"
     if entry.of.running:
         return "waits for the end of the run in progress"
+    if seen.is_full:
+        return "waits for room on the disk"
     return f"waits for a free slot ({count(running, 'run')} under way)"
 
 

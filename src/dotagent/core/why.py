@@ -24,9 +24,9 @@ DAEMON = "daemon"
 LONGEST_SAID = 100
 
 
-def sentence(case: Case, now: int, zone: tzinfo) -> str:
-    """The case in one sentence."""
-    words = _Words(case=case, now=now, zone=zone)
+def sentence(case: Case, now: int, zone: tzinfo, *, is_full: bool = False) -> str:
+    """The case in one sentence. ``is_full``: the daemon starts nothing, its disk has no room."""
+    words = _Words(case=case, now=now, zone=zone, is_full=is_full)
     clauses = [*words.standing(), *words.run()]
     said = telling(case, now, zone)
     if said:
@@ -41,6 +41,7 @@ class _Words:
     case: Case
     now: int
     zone: tzinfo
+    is_full: bool
 
     def at(self, at: int) -> str:
         return clock(at, self.now, self.zone)
@@ -288,7 +289,7 @@ class _Words:
         if self.case.busy_with is not None:
             kind = self.case.busy_with.value
             return f"waits for the end of the {kind} run in progress {doing}{after}"
-        return f"waits for a free slot {doing}{after}"
+        return f"waits for {'room on the disk' if self.is_full else 'a free slot'} {doing}{after}"
 
     def _interrupted(self) -> str:
         stopped = self._last((Verdict.INTERRUPTED,)) is not None
