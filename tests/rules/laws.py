@@ -377,7 +377,7 @@ class Laws:
         return bool(self.life.rows("SELECT 1 FROM outages WHERE closed_by != 'success'"))
 
     def silences_speak_at_their_end(self) -> None:
-        """R15: to whom it held something back of an outage that lasts."""
+        """R15: to whom it held something back of an outage that lasts, unless a person knows."""
         for row in self.life.rows("SELECT id FROM silences WHERE ended_at IS NOT NULL"):
             if row["id"] not in self._ended:
                 self._ended.add(row["id"])
@@ -389,7 +389,8 @@ class Laws:
             "SELECT 1 FROM silences s JOIN deliveries d ON d.silence = s.id"
             " JOIN events e ON e.seq = d.event_seq JOIN outages o ON o.id = e.outage_id"
             " JOIN routing r ON r.scope = d.scope AND r.notifier = d.notifier"
-            " WHERE s.id = ? AND o.closed_at IS NULL AND NOT EXISTS (SELECT 1"
+            " WHERE s.id = ? AND o.closed_at IS NULL AND o.acked_at IS NULL"
+            " AND NOT EXISTS (SELECT 1"
             "  FROM events l JOIN deliveries f ON f.event_seq = l.seq WHERE l.agent = e.agent"
             "  AND l.schedule = e.schedule AND l.kind = 'still_failing'"
             "  AND f.scope = d.scope AND f.notifier = d.notifier"

@@ -264,7 +264,7 @@ TABLE = (
         what="a silence ends without a word",
         sql=[
             (
-                "SELECT * FROM outages WHERE closed_at IS NULL AND id IN",
+                "SELECT * FROM outages WHERE closed_at IS NULL AND acked_at IS NULL AND id IN",
                 "SELECT * FROM outages WHERE 0 AND id IN",
             )
         ],

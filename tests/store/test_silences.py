@@ -10,7 +10,7 @@ import pytest
 from dotagent.core.errors import NotFound, UsageError
 from dotagent.core.model import Exited, Kind, Retry
 from dotagent.core.when import Calendar
-from dotagent.store import plan, silences
+from dotagent.store import plan, say, silences
 from tests.core.walls import HOUR_MS, MINUTE_MS
 from tests.store.builder import EIGHT, Home, agent, route, schedule
 
@@ -110,6 +110,21 @@ async def test_end_after_recovery_says_nothing(home: Home) -> None:
     assert [] == reminders(home)
     assert ("n", "recovered", "suppressed") in [each[:3] for each in home.deliveries()]
     assert ("n", "success", "suppressed", HELD) in home.deliveries()
+
+
+async def test_end_of_what_is_acknowledged_says_nothing(home: Home) -> None:
+    """A person knows of it: no reminders until it ends. That the silence ended is recorded."""
+    await failed_in_silence(home, route("n", remind=REMIND))
+    known = {"agent": "a", "schedule": None, "reason": "on it"}
+    await home.write(lambda tx: say.ack(tx, home.actor, home.now, known))
+    await home.look(EIGHT + 30 * MINUTE_MS)
+
+    assert [] == reminders(home)
+    assert "still_failing" not in home.events()
+    assert ("silence_ended", "its time was over") == (
+        home.audit()[-1]["event"]["event_type"],
+        home.audit()[-1]["event"]["reason"],
+    )
 
 
 async def test_what_else_came_and_went_in_it(home: Home) -> None:

@@ -1,7 +1,7 @@
 """Silences in the store: made, ended by hand or by time, and what is said at their end (rules R15).
 
 Invariant: a silence that ends while something it held back still fails says so in that commit, to
-every notifier whose message it held back.
+every notifier whose message it held back; of what was acknowledged nobody is reminded.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def _end(tx: Tx, actor: Actor, now: int, row: Row, by: str) -> set[str]:
 
 
 _STILL_OPEN = """
-SELECT * FROM outages WHERE closed_at IS NULL AND id IN
+SELECT * FROM outages WHERE closed_at IS NULL AND acked_at IS NULL AND id IN
   (SELECT e.outage_id FROM deliveries d JOIN events e ON e.seq = d.event_seq WHERE d.silence = ?)
 ORDER BY id
 """
