@@ -73,6 +73,7 @@ def tried(
         kind=kind,
         started_at=at(started),
         ended_at=None if ended is None else at(ended),
+        lasted_ms=None if ended is None else at(ended) - at(started),
         verdict=verdict,
         words=words,
         said=said,

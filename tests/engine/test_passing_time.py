@@ -14,6 +14,8 @@ from dotagent.core.why import sentence
 from dotagent.engine.embedded import Engine
 from dotagent.engine.journal import Journal
 from dotagent.store import history
+from dotagent.store.runs import Wanted
+from dotagent.store.runs import runs as all_runs
 from tests.core.walls import DAY_MS, HOUR_MS, MINUTE_MS, at
 from tests.engine.line import ONCE, Line, line, running, write_agent
 from tests.engine.shifted import ShiftedClock
@@ -37,6 +39,12 @@ async def succeeded(made: Line, count: int) -> None:
     """Wait until so many windows have succeeded."""
     see = "SELECT count(*) FROM windows WHERE state = 'succeeded'"
     await made.until(lambda: made.values(see) == [count])
+
+
+async def begun(made: Line, attempt: int) -> None:
+    """Wait until this attempt has its process."""
+    see = f"SELECT 1 FROM attempts WHERE id = {attempt} AND pid IS NOT NULL"
+    await made.until(lambda: made.values(see))
 
 
 def steps(made: Line) -> list[int]:
@@ -149,6 +157,39 @@ async def test_set_back_two_hours(tmp_path: Path) -> None:
         {"at": 2 * HOUR_MS, "plan_epoch": 0, "late": 0},
         {"at": 3 * HOUR_MS, "plan_epoch": 0, "late": 0},
     ] == found
+
+
+async def test_set_while_it_runs(tmp_path: Path) -> None:
+    """The clock goes on by 89 minutes, then back by two hours, under a run: wherever it is said how
+    long that took, it is how long it took."""
+    clock = ShiftedClock(TEN - 1_000)
+    wait = "while [ ! -e go ]; do sleep 0.02; done; rm go"
+    folder = write_agent(tmp_path, "a", HOURLY, script=wait)
+    async with line(tmp_path, clock=clock, asleep=clock.asleep) as made:
+        async with running(made):
+            for count, minutes in enumerate((89, -120), start=1):
+                await begun(made, count)
+                clock.step(minutes * MINUTE_MS)
+                (folder / "go").touch()
+                await succeeded(made, count)
+                if count == 1:
+                    clock.set(TEN + 2 * HOUR_MS - 1_000)
+        facts = [json.loads(each) for each in made.values("SELECT facts FROM events")]
+        lines = made.values("SELECT CAST(line AS TEXT) FROM audit")
+        (tally,) = made.values("SELECT span_ms FROM tallies WHERE what = 'attempt'")
+        cases = all_runs(made.parts.reader, Wanted(), made.parts.clock.now(), None)
+        ended = [attempt.lasted_ms for case in cases for attempt in case.attempts]
+    runs = [ms for ms in ended if ms is not None]
+    told = [each["duration_ms"] for each in facts if "duration_ms" in each]
+    attested = [
+        event["duration_seconds"] * 1_000
+        for event in (json.loads(each)["event"] for each in lines)
+        if event["event_type"] == "agent_run"
+    ]
+
+    assert [2, 2, 2] == [len(told), len(attested), len(runs)]
+    assert all(0 <= ms < MINUTE_MS for ms in (*told, *attested, *runs))
+    assert 0 < tally < MINUTE_MS
 
 
 async def test_set_while_the_engine_is_busy(tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def status(attempt: Ended) -> int:
 
 def sentence(attempt: Ended) -> str:
     """``ok, took 4.2 s``, ``exit 1 after 4.2 s``, ``timed out after 30 min``."""
-    took = human(attempt.ended_at - attempt.started_at)
+    took = human(attempt.lasted_ms)
     if attempt.verdict is Verdict.SUCCEEDED:
         return f"ok, took {took}"
     if attempt.verdict is Verdict.WARNED:

@@ -185,7 +185,7 @@ def _data(attempt: Ended, told: list[dict[str, Any]], wall_seconds: int) -> dict
             "kind": "ran",
             "exit_code": exits.legacy_code(attempt.exit),
             "timed_out": isinstance(attempt.exit, TimedOut),
-            "duration_seconds": (attempt.ended_at - attempt.started_at) // 1000,
+            "duration_seconds": attempt.lasted_ms // 1000,
             "stdout_tail": attempt.stdout.text,
             "stderr_tail": attempt.stderr.text,
             "stdout_truncated_lines": attempt.stdout.dropped,

@@ -75,7 +75,7 @@ def _attempt(seen: Look, attempt: Attempt) -> dict[str, Any]:
         "kind": attempt.kind.value,
         "started": seen.iso(attempt.started_at),
         "ended": seen.iso(ended),
-        "duration_ms": None if ended is None else ended - attempt.started_at,
+        "duration_ms": attempt.lasted_ms,
         "verdict": None if attempt.verdict is None else attempt.verdict.value,
         "words": one_line(attempt.words),
         "said": attempt.said,

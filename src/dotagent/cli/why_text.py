@@ -148,7 +148,7 @@ class _Evidence:
         name = str(attempt.number)
         if attempt.ended_at is None:
             return name, f"{started} and running for {human(self.seen.now - attempt.started_at)}"
-        took = human(attempt.ended_at - attempt.started_at)
+        took = human(attempt.lasted_ms or 0)
         remarks = "".join(f"; {one_line(each)}" for each in attempt.remarks)
         return name, f"{started} {one_line(attempt.words)} (took {took}){remarks}"
 

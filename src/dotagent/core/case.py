@@ -70,6 +70,8 @@ class Attempt:
     kind: AttemptKind
     started_at: int
     ended_at: int | None = None
+    lasted_ms: int | None = None
+    """How long it ran, once it has ended; a step of the clock changes nothing of that."""
     verdict: Verdict | None = None
     words: str = ""
     said: str = ""

@@ -86,6 +86,8 @@ class Told:
     caught_up: CaughtUp | None = None
     late_ms: int | None = None
     """How long after its time it was begun, where nothing could run it then."""
+    lasted_ms: int | None = None
+    """How long it ran, where that is not the span between the two instants: the clock was set."""
 
 
 def of_attempt(
@@ -250,7 +252,9 @@ def _facts(
 
 def _lasted(exit: Exit, told: Told) -> int | None:
     """How long it ran, where that is known: what was lost ended nobody knows when."""
-    return None if isinstance(exit, NotStarted | Lost) else told.ended_at - told.started_at
+    if isinstance(exit, NotStarted | Lost):
+        return None
+    return told.ended_at - told.started_at if told.lasted_ms is None else told.lasted_ms
 
 
 def _outage_facts(outage: OutageSoFar | None) -> dict[str, Any]:

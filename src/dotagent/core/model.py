@@ -108,6 +108,12 @@ class Ended:
     """Processes of the group that could not be killed."""
     problems: tuple[str, ...] = ()
     """What went wrong beside the attempt, for a person: a log that could not be written, …"""
+    lasted_ms: int | None = None
+    """How long it ran by a clock that nobody sets; None where nobody lived through it."""
+
+    def lasted_since(self, started_at: int) -> int:
+        """How long it ran, which a step of the wall clock makes neither longer nor shorter."""
+        return max(self.ended_at - started_at, 0) if self.lasted_ms is None else self.lasted_ms
 
 
 class WindowState(StrEnum):

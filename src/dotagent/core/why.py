@@ -155,7 +155,7 @@ class _Words:
         if last is None or last.ended_at is None:
             return done  # its attempts have been pruned
         first = self.case.attempts[0]
-        took = human(last.ended_at - last.started_at)
+        took = human(last.lasted_ms or 0)
         warned = f" ({self._result(last)})" if last.verdict is Verdict.WARNED else ""
         stood_in = ""
         if window.caught_up:
@@ -306,7 +306,7 @@ class _Words:
             if self.case.actor is None:
                 return f"was being run by hand, since {since}, when dotagent died"
             return f"is being run by hand since {since}, for {human(self.now - attempt.started_at)}"
-        took = human(attempt.ended_at - attempt.started_at)
+        took = human(attempt.lasted_ms or 0)
         start = f"was run by hand {self.when(attempt.started_at)} and"
         match attempt.verdict:
             case Verdict.SUCCEEDED:

@@ -54,6 +54,7 @@ class Attempt:
         self._asking: asyncio.Task[Blocked | None] | asyncio.Task[None] | None = None
         self._child: Child | None = None
         self._stop: Interrupted | None = None
+        self._began_ms = parts.clock.monotonic()
         self.failed: str | None = None
         """How it failed, in words, once that is committed."""
 
@@ -92,8 +93,9 @@ class Attempt:
         await self._await_secrets(job.manifest)
         blocked = await self._ask(job.manifest)
         if blocked is not None:
-            ended = Ended(exit=blocked, ended_at=parts.clock.now())
+            ended = self._timed(Ended(exit=blocked, ended_at=parts.clock.now()))
             return ended, _judge(job, ended, None)
+        self._began_ms = parts.clock.monotonic()
         beat = Beat(parts, run, job.schedule, silent=job.dry_run)
         order = attempt_order.make(
             parts,
@@ -109,7 +111,7 @@ class Attempt:
         )
         expect = job.manifest.expect
         before = await proof.before(expect, order.cwd) if expect is not None else None
-        ended = await self._run(order, beat.started_at)
+        ended = self._timed(await self._run(order, beat.started_at))
         missing = None
         if expect is not None and before is not None and isinstance(ended.exit, Exited):
             facts = await proof.facts(
@@ -173,6 +175,9 @@ class Attempt:
         if self._stop is not None and isinstance(ended.exit, Interrupted):
             return replace(ended, exit=self._stop)
         return ended
+
+    def _timed(self, ended: Ended) -> Ended:
+        return replace(ended, lasted_ms=self.parts.clock.monotonic() - self._began_ms)
 
     def _not_started(self, why: str) -> tuple[Ended, Judgement]:
         ended = Ended(exit=NotStarted(code=126, why=why), ended_at=self.parts.clock.now())

@@ -26,6 +26,7 @@ class Ended:
     words: str
     started_at: int
     ended_at: int
+    lasted_ms: int
     stdout: Tail
     stderr: Tail
     result: Mapping[str, Any]
@@ -45,6 +46,7 @@ def ended(reader: Reader, attempt_id: int) -> Ended:
         words=row["words"],
         started_at=row["spawned_at"] or row["claimed_at"],
         ended_at=row["ended_at"],
+        lasted_ms=row["lasted_ms"],
         stdout=Tail(text=row["stdout_tail"], dropped=out),
         stderr=Tail(text=row["stderr_tail"], dropped=err),
         result=json.loads(row["result"]),

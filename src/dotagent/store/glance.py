@@ -26,7 +26,8 @@ USUAL = """
 (SELECT took FROM (
   SELECT took, row_number() OVER (ORDER BY took) AS place, count(*) OVER () AS many FROM (
     SELECT took FROM (
-      SELECT u.verdict, u.ended_at - u.spawned_at AS took FROM attempts u
+      SELECT u.verdict, CASE WHEN u.spawned_at IS NOT NULL THEN u.lasted_ms END AS took
+      FROM attempts u
       WHERE a.id IS NOT NULL AND u.agent = a.agent AND u.schedule = a.schedule
         AND u.id < a.id ORDER BY u.id DESC LIMIT 50)
     WHERE verdict IN ('succeeded', 'warned') AND took IS NOT NULL LIMIT 11))

@@ -214,6 +214,7 @@ def attempt_of(row: Row) -> Attempt:
         kind=AttemptKind(row["kind"]),
         started_at=row["started_at"],
         ended_at=row["ended_at"],
+        lasted_ms=row["lasted_ms"],
         verdict=Verdict(row["verdict"]) if row["verdict"] is not None else None,
         words=row["words"] or "",
         said=clean(str(summary or "")) or (printed[-1] if failed else ""),

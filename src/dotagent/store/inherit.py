@@ -178,8 +178,8 @@ def _last_attempt(
         exit = Exited(code=window.last_exit)
     tx.run(
         "INSERT INTO attempts (agent, schedule, window_id, number, kind, epoch, manifest_sha256,"
-        " claimed_at, spawned_at, ended_at, verdict, exit, words, stderr_tail)"
-        " VALUES (?, ?, ?, ?, ?, ?, '', ?, ?, ?, ?, ?, ?, ?)",
+        " claimed_at, spawned_at, ended_at, lasted_ms, verdict, exit, words, stderr_tail)"
+        " VALUES (?, ?, ?, ?, ?, ?, '', ?, ?, ?, ?, ?, ?, ?, ?)",
         *names,
         window_id,
         max(row.attempts, 1),
@@ -188,6 +188,7 @@ def _last_attempt(
         min(began_at, now),
         min(began_at, now),
         min(max(ended_at, began_at), now),
+        max(ended_at - began_at, 0),
         Verdict.SUCCEEDED if good else Verdict.FAILED,
         json.dumps(exits.to_data(exit)),
         "exit 0" if good else exit_words(window.last_exit),

@@ -74,11 +74,14 @@ def _window(tx: Tx, attempt: Row) -> Row | None:
 def _close_attempt(tx: Tx, attempt_id: int, judgement: Judgement, ended: Ended) -> Row | None:
     """Its row, but for what it brought; None where it has ended before."""
     return tx.one(
-        "UPDATE attempts SET ended_at = ?, verdict = ?, exit = ?, words = ?, stdout_tail = ?,"
-        " stderr_tail = ?, dropped = ?, result = ?, remarks = ? WHERE id = ? AND ended_at IS NULL"
+        "UPDATE attempts SET ended_at = ?1,"
+        " lasted_ms = coalesce(?2, max(?1 - coalesce(spawned_at, claimed_at), 0)), verdict = ?3,"
+        " exit = ?4, words = ?5, stdout_tail = ?6, stderr_tail = ?7, dropped = ?8, result = ?9,"
+        " remarks = ?10 WHERE id = ?11 AND ended_at IS NULL"
         " RETURNING id, agent, schedule, window_id, number, kind, manifest_sha256, claimed_at,"
-        " spawned_at",
+        " spawned_at, lasted_ms",
         ended.ended_at,
+        ended.lasted_ms,
         judgement.verdict,
         loose(exits.to_data(judgement.exit)),
         judgement.words,
@@ -200,6 +203,7 @@ def _told(
         result=ended.result,
         caught_up=_caught_up(tx, window) if window is not None else None,
         late_ms=_late_ms(attempt, window) if window is not None else None,
+        lasted_ms=attempt["lasted_ms"],
     )
 
 
@@ -282,7 +286,7 @@ def _audit(
             slug=(schedule["slug"] if schedule is not None else "") or "default",
             manifest_sha256=attempt["manifest_sha256"],
             exit_code=exits.legacy_code(exit),
-            duration_seconds=max(now - (attempt["spawned_at"] or attempt["claimed_at"]), 0) // 1000,
+            duration_seconds=attempt["lasted_ms"] // 1000,
             timed_out=isinstance(exit, TimedOut),
         )
     if judgement.verdict in GOOD and outage is not None:

@@ -175,7 +175,7 @@ def _last_facts(attempt: Row) -> dict[str, object]:
     return {
         "words": attempt["words"],
         "code": exits.legacy_code(exits.from_data(json.loads(attempt["exit"]))),
-        "duration_ms": attempt["ended_at"] - (attempt["spawned_at"] or attempt["claimed_at"]),
+        "duration_ms": attempt["lasted_ms"],
     }
 
 

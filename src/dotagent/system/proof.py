@@ -31,7 +31,7 @@ async def facts(
     """Everything ``core.expect.unmet`` asks for, once the attempt has ended."""
     return Facts(
         ended_at=ended.ended_at,
-        duration_ms=ended.ended_at - started_at,
+        duration_ms=ended.lasted_since(started_at),
         zone=zone,
         stdout=ended.stdout,
         match=await _search(expect.output_match, ended.stdout.text),

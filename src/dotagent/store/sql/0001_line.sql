@@ -187,6 +187,7 @@ CREATE TABLE attempts (
   started_ticks   INTEGER,
   timeout_at      INTEGER,             -- when its timeout ends it, from the spawn on
   ended_at        INTEGER,
+  lasted_ms       INTEGER,             -- by a clock that nobody sets, where that is known
   verdict         TEXT,                -- succeeded, warned, skipped, failed, interrupted
   exit            TEXT,                -- JSON of core/exits.py
   words           TEXT,                -- the exit in words
@@ -408,7 +409,7 @@ CREATE TRIGGER tally_attempts AFTER UPDATE OF verdict ON attempts
 WHEN NEW.verdict IS NOT NULL AND OLD.verdict IS NULL AND NEW.kind != 'trial'
 BEGIN
   INSERT INTO tallies VALUES ('attempt', NEW.agent, NEW.schedule, NEW.verdict, 1,
-    max(NEW.ended_at - coalesce(NEW.spawned_at, NEW.ended_at), 0))
+    CASE WHEN NEW.spawned_at IS NULL THEN 0 ELSE NEW.lasted_ms END)
   ON CONFLICT DO UPDATE SET count = count + 1, span_ms = span_ms + excluded.span_ms;
 END;
 CREATE TRIGGER tally_messages AFTER UPDATE OF state ON deliveries
