@@ -59,7 +59,9 @@ def test_help_shows_an_example(names: tuple[str, ...]) -> None:
 def parses(line: str) -> None:
     """Raises ``UsageError`` for what the command would refuse; runs nothing."""
     line = line.partition(')"')[0]  # $(dotagent …), inside quotes of a shell
-    words = [*takewhile(lambda word: word not in ("|", ">"), shlex.split(line, comments=True))][1:]
+    words = [
+        *takewhile(lambda word: word not in ("|", ">", ">>"), shlex.split(line, comments=True))
+    ][1:]
     command: click.Command = root
     context = click.Context(root)
     while isinstance(command, click.Group) and words:
