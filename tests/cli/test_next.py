@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from dotagent.core.model import Lost
 from dotagent.core.when import Calendar
+from dotagent.store import plan_view
+from dotagent.store.reading import record
 from dotagent.system import lock
 from dotagent.system.room import BEGINNING_MS
 from dotagent.system.waiting import now
@@ -19,6 +23,7 @@ from tests.support.home import Past, daily
 from tests.support.patience import until
 
 HOURLY = '[[schedules]]\nid = "hourly"\ncron = "0 * * * *"\n'
+LOOKS = [("next", "-n", "1"), ("status",), ("why", "sync")]
 
 
 @pytest.fixture
@@ -115,6 +120,25 @@ def test_a_further_try(past: Past) -> None:
     text = run(Path(past.paths.home), "next", "-n", "2").stdout
 
     assert "sync/hourly, try 2 of 3 of the" in " ".join(text.split())
+
+
+def test_a_lost_attempt_allows_one_more(past: Past) -> None:
+    """What was lost to a crash does not use up the run: ``next``, ``status``, ``why`` and a tick
+    played through count as the message did that told of it."""
+    past.agent("sync", {"hourly": Calendar(expression="0 * * * *")})
+    past.plan("2026-03-29 09:00")
+    past.finish(past.start("2026-03-29 09:00"), Lost(why="dotagent died while it ran"))
+    told = rows(Path(past.paths.home), "SELECT facts ->> 'max' FROM events")
+    with record(past.paths.database) as reader:
+        rehearsed = plan_view.max_attempts(reader)
+    past.close()
+    said = [run(Path(past.paths.home), *each).stdout for each in LOOKS]
+
+    assert [(4,)] == told
+    assert {("sync", "hourly"): 4} == rehearsed
+    assert ["2 of 4"] * len(LOOKS) == [
+        re.findall(r"\d of \d", " ".join(x.split()))[0] for x in said
+    ]
 
 
 def test_nothing_is_planned(home: Path, past: Past) -> None:

@@ -51,6 +51,7 @@ def window(state: WindowState, reason: str = "", **changes: object) -> Window:
         state=state,
         reason=reason,
         attempts=0,
+        losses=0,
         next_at=at("08:30") if state is WindowState.WAITING else None,
         closed_at=None if live else at("08:47"),
     )
@@ -350,6 +351,10 @@ LIVE = {
         "waits until 12:05 to make attempt 3 of 3 at the 08:30 run, after a failed one (exit 1: No"
         " space left on device)."
     ): case(AGAIN, *FAILED_TWICE),
+    (
+        "waits until 12:05 to make attempt 3 of 4 at the 08:30 run, after a failed one (exit 1: No"
+        " space left on device)."
+    ): case(replace(AGAIN, losses=1), *FAILED_TWICE),
     (
         "waits for a free slot to make attempt 3 of 3 at the 08:30 run, after a failed one (exit 1:"
         " No space left on device)."

@@ -112,10 +112,23 @@ def no_two_runs_overlap(trial: Trial) -> None:
 
 def arrivals_are_what_was_demanded(trial: Trial, topic_of: Callable[[str, str], str]) -> None:
     """0 lost, order kept per key, repeats only of messages whose answer was lost, each flagged."""
+    repeats_say_so(trial)
     keys = trial.all("SELECT DISTINCT scope, notifier, order_key FROM deliveries")
     for scope, notifier, order_key in keys:
         arrived = list(_arrived(trial, "/" + topic_of(scope, notifier), order_key))
         explain(arrived, _demanded(trial, order_key), order_key)
+
+
+def repeats_say_so(trial: Trial) -> None:
+    """I4: whatever goes again after an answer was lost is flagged. The arrivals are read by that
+    flag, so it is not taken on trust."""
+    unsaid = trial.all(
+        "SELECT s.delivery_id, s.number FROM sends s WHERE NOT s.may_repeat AND EXISTS"
+        " (SELECT 1 FROM sends b WHERE b.delivery_id = s.delivery_id AND b.number < s.number"
+        " AND b.outcome = 'unknown')"
+    )
+
+    assert [] == [tuple(row) for row in unsaid], "sent again without saying so"
 
 
 def explain(arrived: Sequence[str], demanded: Sequence[str], key: str) -> None:

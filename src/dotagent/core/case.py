@@ -57,6 +57,7 @@ class Window:
     state: WindowState
     reason: str
     attempts: int
+    losses: int
     next_at: int | None
     closed_at: int | None
 

@@ -12,7 +12,7 @@ from datetime import tzinfo
 
 from dotagent.core import planning
 from dotagent.core.case import Attempt, Away, Case, Window
-from dotagent.core.decide import GOOD, Verdict
+from dotagent.core.decide import GOOD, Verdict, allowance
 from dotagent.core.ending import Ending, ending_of
 from dotagent.core.fit import shorten
 from dotagent.core.model import AttemptKind, WindowState
@@ -260,7 +260,7 @@ class _Words:
 
     def _running(self, window: Window) -> str:
         attempt = self.case.attempts[-1]
-        which = f"attempt {attempt.number} of {self._allowed(attempt.number)}"
+        which = f"attempt {attempt.number} of {self._allowed(window, attempt.number)}"
         since = self.at(attempt.started_at)
         if self.case.actor is None:
             return (
@@ -272,7 +272,7 @@ class _Words:
 
     def _waiting(self, window: Window) -> str:
         run, number = self._which(window), window.attempts + 1
-        which = f"attempt {number} of {self._allowed(number)}"
+        which = f"attempt {number} of {self._allowed(window, number)}"
         if number == 1:
             doing = f"to start {run}"
             after = self._interrupted()
@@ -295,8 +295,8 @@ class _Words:
         stopped = self._last((Verdict.INTERRUPTED,)) is not None
         return ", after a planned stop of dotagent interrupted it" if stopped else ""
 
-    def _allowed(self, number: int) -> int:
-        return max(self.case.standing.max_attempts, number)
+    def _allowed(self, window: Window, number: int) -> int:
+        return max(allowance(self.case.standing.max_attempts, window.losses), number)
 
     # ------------------------------------------------------------------------------------ by hand
 

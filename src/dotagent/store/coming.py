@@ -6,13 +6,14 @@ import json
 
 from dotagent.core.agenda import Coming
 from dotagent.core.when import from_definition
+from dotagent.store.due import MOST_ATTEMPTS
 from dotagent.store.reading import Reader
 
 # A live window that runs has no next try.
-_COMING = """
+_COMING = f"""
 SELECT s.agent, s.id, s.definition, s.anchor_at, s.next_due_at, s.planned_through,
        s.planned_as IS NOT NULL OR s.was_away AS anew,
-       w.expected_at, w.next_at, w.attempts, w.state, s.max_attempts, a.id AS attempt,
+       w.expected_at, w.next_at, w.attempts, w.state, {MOST_ATTEMPTS} AS most, a.id AS attempt,
        (SELECT json_group_array(json_array(until_at, kind, by, reason)) FROM
          (SELECT * FROM pauses p WHERE p.agent = s.agent AND p.schedule IN ('', s.id)
           AND p.ended_at IS NULL ORDER BY p.id)) AS words
@@ -43,7 +44,7 @@ def coming(reader: Reader, agent: str | None = None, schedule: str | None = None
                 expected_at=row["expected_at"],
                 try_at=row["next_at"] if row["state"] == "waiting" else None,
                 attempt=(row["attempts"] or 0) + 1,
-                most=row["max_attempts"],
+                most=row["most"],
                 running=row["attempt"] is not None,
                 words=tuple(_word(*word) for word in json.loads(row["words"])),
             )

@@ -13,6 +13,10 @@ IS_UNPLANNED = f"(s.planned_through IS NULL OR s.next_due_at IS {AT_ONCE})"
 DUE_AT = f"CASE WHEN NOT {IS_UNPLANNED} THEN s.next_due_at END"
 """When the schedule ``s`` falls due next; NULL where it never does, or nobody knows yet."""
 
+MOST_ATTEMPTS = "s.max_attempts + coalesce(w.losses > 0, 0)"
+"""How many attempts the live window ``w`` of the schedule ``s`` may use, as ``decide.allowance`` has
+it, and as people were told of a lost attempt (rules R5)."""
+
 NEXT_RUN_AT = f"""CASE WHEN NOT {IS_UNPLANNED} AND NOT EXISTS (
   SELECT 1 FROM pauses x WHERE x.agent = s.agent AND x.schedule IN ('', s.id)
   AND x.ended_at IS NULL AND x.until_at > s.next_due_at) THEN s.next_due_at END"""

@@ -6,7 +6,7 @@ command, so it imports nothing but ``sqlite3`` and the error tree, and lets SQLi
 
 import sqlite3
 
-from dotagent.store.due import DUE_AT, IS_UNPLANNED
+from dotagent.store.due import DUE_AT, IS_UNPLANNED, MOST_ATTEMPTS
 from dotagent.store.reading import Reader
 
 Row = sqlite3.Row
@@ -45,7 +45,8 @@ SELECT s.agent, s.id AS schedule,
        p.reason AS paused_why,
        s.last_started_at, s.last_ended_at, s.last_result, s.last_success_at,
        {DUE_AT} AS next_due_at, {IS_UNPLANNED} AS unplanned,
-       w.state AS run, w.expected_at, w.attempts, s.max_attempts, w.next_at AS next_try_at,
+       w.state AS run, w.expected_at, w.attempts, {MOST_ATTEMPTS} AS max_attempts,
+       w.next_at AS next_try_at,
        w.deadline_at, a.kind AS attempt, a.number AS attempt_number,
        coalesce(a.spawned_at, a.claimed_at) AS attempt_started_at, a.timeout_at,
        {USUAL}

@@ -150,6 +150,7 @@ _AS_THEY_ARE = (
     "deadline_at",
     "reason",
     "attempts",
+    "losses",
     "next_at",
     "closed_at",
 )

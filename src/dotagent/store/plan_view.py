@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dotagent.store import windows
 from dotagent.store.database import Tx
-from dotagent.store.due import NEXT_RUN_AT
+from dotagent.store.due import MOST_ATTEMPTS, NEXT_RUN_AT
 from dotagent.store.reading import Reader
 
 
@@ -15,9 +15,12 @@ def agents(reader: Reader) -> int:
 
 
 def max_attempts(reader: Reader) -> dict[tuple[str, str], int]:
-    """How many attempts each (agent, schedule) may make at a window."""
-    rows = reader.execute("SELECT agent, id, max_attempts FROM schedules")
-    return {(row["agent"], row["id"]): row["max_attempts"] for row in rows}
+    """How many attempts each (agent, schedule) may make at its live window."""
+    rows = reader.execute(
+        f"SELECT s.agent, s.id, {MOST_ATTEMPTS} AS most FROM schedules s LEFT JOIN windows w"
+        " ON w.agent = s.agent AND w.schedule = s.id AND w.state IN ('waiting', 'running')"
+    )
+    return {(row["agent"], row["id"]): row["most"] for row in rows}
 
 
 def next_at(reader: Reader) -> int | None:
