@@ -94,6 +94,17 @@ def test_home_is_read_only(used: Home, command: tuple[str, ...]) -> None:
     assert before == tree(used.path)
 
 
+def test_doctor_on_a_read_only_disk(used: Home) -> None:
+    """``doctor`` says what is really wrong: no change of modes would mend it."""
+    before = tree(used.path)
+    said = read_only(used, "doctor")
+
+    assert 1 == said.returncode
+    assert f"{used.path}: it lies on a read-only file system\n    mount it writable" in said.stdout
+    assert "chmod" not in said.stdout
+    assert before == tree(used.path)
+
+
 @every_command
 @pytest.mark.parametrize("which", ["new", "used"])
 def test_disk_is_full(which: str, command: tuple[str, ...], request: pytest.FixtureRequest) -> None:

@@ -101,6 +101,7 @@ def test_a_read_only_disk_is_refused(tmp_path: Path, there: bool) -> None:
 
     assert said["message"].startswith(f"the home {root} lies on a read-only file system")
     assert "mount it writable" in said["hint"]
+    assert ".tmp-" not in said["message"]  # what it was tried with is gone: no place to look
 
 
 def test_a_full_disk_is_refused_as_full(tmp_path: Path) -> None:

@@ -111,6 +111,8 @@ def _probe(folder: str) -> None:
 def _refusal(home: str, error: OSError) -> HomeError:
     """What a person needs to know of ``error``, which befell the home ``home``."""
     where = error.filename if isinstance(error.filename, str) else home
+    if os.path.basename(where).startswith(files.TEMPORARY):
+        where = os.path.dirname(where)  # our own probe is gone: nobody could look at that
     at = "" if where == home else f" ({where})"
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT:

@@ -40,16 +40,23 @@ def _home(home: str) -> Iterator[Problem]:
     if status.st_uid != os.geteuid():
         yield _foreign(home, status)
     elif not os.access(home, os.W_OK | os.X_OK):
-        hint = f"chmod u+rwx {shlex.quote(home)}"
-        yield Problem(path="", file=home, message="you may not write in your home", hint=hint)
+        yield _closed(home, "you may not write in your home")
     yield from _written_by_others(home)
 
 
 def _unwritable(folder: str) -> Iterator[Problem]:
     """Without it nothing can run at all."""
     if not os.access(folder, os.W_OK | os.X_OK):
-        hint = f"chmod u+rwx {shlex.quote(folder)}"
-        yield Problem(path="", file=folder, message="you may not write here", hint=hint)
+        yield _closed(folder, "you may not write here")
+
+
+def _closed(folder: str, message: str) -> Problem:
+    """No mode opens a folder on a disk that takes no writing."""
+    hint = f"chmod u+rwx {shlex.quote(folder)}"
+    if os.statvfs(folder).f_flag & os.ST_RDONLY:
+        message = "it lies on a read-only file system"
+        hint = "mount it writable, or set DOTAGENT_HOME to a folder elsewhere"
+    return Problem(path="", file=folder, message=message, hint=hint)
 
 
 def _written_by_others(path: str) -> Iterator[Problem]:
