@@ -14,7 +14,7 @@ DUE_AT = f"CASE WHEN NOT {IS_UNPLANNED} THEN s.next_due_at END"
 """When the schedule ``s`` falls due next; NULL where it never does, or nobody knows yet."""
 
 MOST_ATTEMPTS = "s.max_attempts + coalesce(w.losses > 0, 0)"
-"""How many attempts the live window ``w`` of the schedule ``s`` may use: ``decide.allowance`` in SQL,
+"""How many attempts the live window ``w`` of the schedule ``s`` may use (``decide.allowance``):
 the number that people are told of a lost attempt (rules R5)."""
 
 NEXT_RUN_AT = f"""CASE WHEN NOT {IS_UNPLANNED} AND NOT EXISTS (
