@@ -130,6 +130,7 @@ def test_a_lost_attempt_allows_one_more(past: Past) -> None:
     past.finish(past.start("2026-03-29 09:00"), Lost(why="dotagent died while it ran"))
     told = rows(Path(past.paths.home), "SELECT facts ->> 'max' FROM events")
     with record(past.paths.database) as reader:
+        assert reader is not None
         rehearsed = plan_view.max_attempts(reader)
     past.close()
     said = [run(Path(past.paths.home), *each).stdout for each in LOOKS]

@@ -112,12 +112,12 @@ def test_of_record(
 
 def test_of_event() -> None:
     """What is wrong with the home is an error, and says all of it."""
-    facts = {"line": "config.toml is not right", "detail": "1: x\n2: y"}
+    facts = {"line": "config.toml is not right", "detail": "1: x\n    did you mean x1?\n2: y"}
     line = journal.of_event(Kind.CONFIG_INVALID, "critical", AT, facts)
     notice = journal.of_event(Kind.CLOCK_CHANGED, "notice", AT, {"line": "later", "detail": ""})
 
     assert ("error", "config_invalid") == (line.level, line.event)
-    assert "config.toml is not right: 1: x; 2: y" == line.message
+    assert "config.toml is not right: 1: x; did you mean x1?; 2: y" == line.message
     assert ("warn", "later") == (notice.level, notice.message)
 
 

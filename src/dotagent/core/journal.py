@@ -119,7 +119,8 @@ _WORDS: Mapping[str, Callable[[Fields], str]] = {
 
 def of_event(kind: Kind, severity: str, at: int, facts: Fields) -> Line:
     """An event about dotagent itself."""
-    detail = "; ".join(str(facts.get("detail") or "").splitlines())
+    # What to do about a problem stands indented on a line of its own.
+    detail = "; ".join(each.strip() for each in str(facts.get("detail") or "").splitlines())
     said = str(facts.get("line", kind))
     return Line(
         at=at,
