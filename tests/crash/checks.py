@@ -6,16 +6,15 @@ the events demanded, in their order, each once, but for repeats of messages whos
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from dotagent.core.fold import Why
-from dotagent.core.model import Event, Kind
 from dotagent.core.render import line_of, render
 from dotagent.core.together import together
+from dotagent.store.event_row import event_of
 from dotagent.system.auditfile import verify_file
 from dotagent.system.zone import machine_zone
 from tests.crash.lab import Trial
@@ -184,11 +183,11 @@ def _reading(trial: Trial, row: Any, send: Any) -> str:
         send["epoch"],
         send["started_at"],
     )
-    zone, event = machine_zone({}), _event(row)
+    zone, event = machine_zone({}), event_of(row)
     lines = {line_of(event, zone)}
     if others:  # why they were one is only known of the last try
         own = render(event, key="", zone=zone)
-        events = [event, *(_event(each) for each in others)]
+        events = [event, *(event_of(each) for each in others)]
         lines = {together(own, event, events, why, zone).line for why in Why}
     repeats = any(each["may_repeat"] for each in (send, *others))
     text = "|".join(re.escape(line + REPEAT * repeats) for line in sorted(lines))
@@ -211,19 +210,6 @@ def _arrived(trial: Trial, target: str, order_key: str) -> Iterable[str]:
         ours = lead.startswith(start) if agent else not re.match(r"\w+/\w+: ", lead)
         if request.target == target and ours:
             yield line
-
-
-def _event(row: object) -> Event:
-    values = dict(row)  # type: ignore[call-overload]
-    return Event(
-        kind=Kind(values["kind"]),
-        at=values["at"],
-        agent=values["agent"],
-        schedule_id=values["schedule"],
-        seq=values["seq"],
-        outage_id=values["outage_id"],
-        facts=json.loads(values["facts"]),
-    )
 
 
 # ------------------------------------------------------------------------------- what is left

@@ -117,11 +117,13 @@ def claim(
         ready = tx.all(_READY, now)
     else:
         ready = [row for each in sorted(set(only)) for row in tx.all(_READY_ONE, now, each)]
-    ranked = sorted((_rank(row), row) for row in ready if _rank(row) is not None)
-    flow = _flow(tx) if ranked else None
+    ranked = sorted((rank, row) for row in ready if (rank := _rank(row)) is not None)
+    if not ranked:
+        return []
+    flow = _flow(tx)
     claims: list[Claim] = []
     for _, destination in ranked:
-        if len(claims) >= room or flow is None:
+        if len(claims) >= room:
             break
         claims += _claim_from(tx, actor, now, destination, room - len(claims), flow)
     return claims

@@ -16,7 +16,7 @@ from dotagent.core.decide import Settle, after_send
 from dotagent.core.model import DeliveryState, Outcome, RejectMessage, Unknown
 from dotagent.store import channels, ledger, outbox, routing
 from dotagent.store.actor import Actor
-from dotagent.store.company import heard
+from dotagent.store.company import TABLES, heard
 from dotagent.store.database import Tx
 from dotagent.store.outbox import Claim
 from dotagent.store.turn import end
@@ -73,12 +73,11 @@ def _remarked(verdict: Settle, remark: str) -> Settle:
     return replace(verdict, why="; ".join(filter(None, (verdict.why, remark))))
 
 
-_ROW = """
+_ROW = f"""
 SELECT d.*, e.agent, e.schedule, r.fingerprint AS routed_to,
        EXISTS (SELECT 1 FROM routing l WHERE l.fingerprint = d.fingerprint AND l.rate_limit_ms > 0)
        AS limited
-FROM deliveries d JOIN events e ON e.seq = d.event_seq
-LEFT JOIN routing r ON r.scope = d.scope AND r.notifier = d.notifier
+{TABLES}
 WHERE d.id = ?
 """
 
