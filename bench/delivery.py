@@ -3,6 +3,10 @@
 Ours is the daemon's own engine over its own database, with every ``fsync`` that it makes; the peers
 keep nothing on disk (Apprise) or little (Alertmanager keeps alerts in memory). All send to one
 receiver process, whose own ceiling is shown; ours and theirs take turns in each round.
+
+"Commit to wire" begins when all that belongs to the message is written and its transaction is about
+to be committed: its ``fsync`` counts. "Attempt's end to wire" begins when the attempt's end is
+handed to the store: the settling of the attempt counts too.
 """
 
 from __future__ import annotations
@@ -13,6 +17,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from statistics import median
 
@@ -22,6 +28,8 @@ from bench import home
 from bench.peers import Alertmanager, Receiver, alertmanager, receiver
 from bench.table import Row, row
 from dotagent.engine.embedded import Engine
+from dotagent.store.database import Tx
+from dotagent.store.outbox import Claim
 
 ROUNDS = 5
 SINGLE = 200
@@ -76,17 +84,20 @@ def rows(taken: Measured) -> list[Row]:
 
 
 WIRE, WIRE_AM = "commit to wire", "Alertmanager: post to wire"
+WHOLE, PLUGGED = "attempt's end to wire", "attempt's end to wire, by a plugin"
 DRAIN, DRAIN_AM, DRAIN_APPRISE = "drain", "Alertmanager: drain", "Apprise: drain"
 FAN, FAN_HUNG, FAN_APPRISE = "fan-out to 50", "fan-out to 50, one hung", "Apprise: fan-out to 50"
-BUILT_IN, PLUGGED, CEILING = "driver, built in", "the same as a Python plugin", "bare client"
+CEILING = "bare client"
 
-BOUNDS = {
+BOUNDS: dict[str, tuple[str, float | None, float | None]] = {
     f"{WIRE}, against Alertmanager": (WIRE_AM, 2.0, 1.0),
+    # Nothing is asked of it; it is shown for whoever counts from there.
+    f"{WHOLE}, against Alertmanager": (WIRE_AM, None, None),
     f"{DRAIN}, against Apprise": (DRAIN_APPRISE, 1 / 2, 1 / 5),
     f"{DRAIN}, against Alertmanager": (DRAIN_AM, 3.0, 1.0),
     f"{FAN}, against Apprise": (FAN_APPRISE, 1.0, 0.5),
     f"{FAN_HUNG}, against none hung": (FAN, 1.1, 1.0),
-    f"{BUILT_IN}, against a plugin": (PLUGGED, 1 / 10, 1 / 30),
+    f"{WHOLE}, against a plugin": (PLUGGED, 1 / 10, 1 / 30),
 }
 
 
@@ -120,6 +131,16 @@ def _write(folder: Path, target: Receiver, hung: Receiver) -> None:
         manifest.write(BY_PLUGIN.format(url=target.url))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Begun:
+    """Since when a message is counted, monotonic ns."""
+
+    end: int
+    """The attempt's end is handed to the store."""
+    commit: int
+    """All is written; the transaction is about to be committed."""
+
+
 class _Bench:
     """One round of each measurement. A round gives the milliseconds a message took."""
 
@@ -130,7 +151,7 @@ class _Bench:
         self._next = 0
         self.measurements: dict[str, Callable[[], Awaitable[float]]] = {
             CEILING: self._bare,
-            WIRE: lambda: self._singly(SINGLE, self._agent),
+            WIRE: lambda: self._singly(SINGLE, self._agent, attrgetter("commit")),
             WIRE_AM: self._posted,
             DRAIN: self._drained,
             DRAIN_AM: self._drained_by_alertmanager,
@@ -138,8 +159,8 @@ class _Bench:
             FAN: lambda: self._fanned("fan"),
             FAN_HUNG: lambda: self._fanned("hung"),
             FAN_APPRISE: self._fanned_by_apprise,
-            BUILT_IN: lambda: self._singly(SINGLE, self._agent),
-            PLUGGED: lambda: self._singly(FORKED, lambda: "plugged"),
+            WHOLE: lambda: self._singly(SINGLE, self._agent, attrgetter("end")),
+            PLUGGED: lambda: self._singly(FORKED, lambda: "plugged", attrgetter("end")),
         }
 
     def _agent(self) -> str:
@@ -152,19 +173,26 @@ class _Bench:
 
     # ---------------------------------------------------------------------------------------- ours
 
-    async def _fail(self, name: str) -> int:
-        """An attempt ends badly; when its settling was handed to the store (monotonic ns)."""
+    async def _fail(self, name: str) -> _Begun:
+        """An attempt ends badly, and its message is sent."""
         attempt_id = await home.begin(self._engine, name)
         op = home.ending(self._engine, attempt_id, home.SENDS_AT_ONCE)
-        began = time.monotonic_ns()
-        self._engine.outgoing.send(await self._engine.parts.commit(op))
-        return began
 
-    async def _singly(self, count: int, agent: Callable[[], str]) -> float:
+        def settle(tx: Tx) -> tuple[list[Claim], int]:
+            return op(tx), time.monotonic_ns()  # alone in its transaction: next is its commit
+
+        end = time.monotonic_ns()
+        claims, commit = await self._engine.parts.commit(settle)
+        self._engine.outgoing.send(claims)
+        return _Begun(end=end, commit=commit)
+
+    async def _singly(
+        self, count: int, agent: Callable[[], str], since: Callable[[_Begun], int]
+    ) -> float:
         samples = []
         for number in range(1, count + 1):
             arrival = self._arrival(number)
-            began = await self._fail(agent())
+            began = since(await self._fail(agent()))
             samples.append((await arrival - began) / 1e6)
             await self._settled()
         return median(samples)
@@ -189,7 +217,7 @@ class _Bench:
     async def _fanned(self, name: str) -> float:
         arrival = self._arrival(FANNED)
         began = await self._fail(name)
-        return (await arrival - began) / 1e6
+        return (await arrival - began.end) / 1e6
 
     # ------------------------------------------------------------------------------------- theirs
 

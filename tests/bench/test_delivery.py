@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.delivery import BOUNDS, BUILT_IN, DRAIN, DRAIN_APPRISE, PLUGGED, rows
+from bench.delivery import BOUNDS, DRAIN, DRAIN_APPRISE, PLUGGED, WHOLE, rows
 
 
 def test_every_bound_has_its_peer() -> None:
@@ -14,6 +14,6 @@ def test_every_bound_has_its_peer() -> None:
     found = {row.name: row for row in rows(taken)}
 
     assert "goal reached" == found[f"{DRAIN}, against Apprise"].verdict
-    assert "floor holds" == found[f"{BUILT_IN}, against a plugin"].verdict
+    assert "floor holds" == found[f"{WHOLE}, against a plugin"].verdict
     assert found[DRAIN_APPRISE].ratio is None
     assert {*names, *BOUNDS} - set(found) <= {name.split(", against")[0] for name in BOUNDS}
