@@ -16,12 +16,13 @@ from typing import Any
 import pytest
 
 from dotagent.cli.doctor_home import examine
+from dotagent.system.hindrance import BEGINNING_MS
 from dotagent.system.paths import Paths
-from dotagent.system.room import BEGINNING_MS
 from dotagent.system.waiting import now
 from tests.cli.scene import ntfy, rows
 from tests.support.daemon import daemon, run, write_agent
 from tests.support.patience import until
+from tests.support.system import linux_only
 
 RUN = '[run]\ncommand = "true"\n'
 GOOD = """
@@ -453,6 +454,36 @@ def test_a_full_disk_is_said(home: Path) -> None:
     assert problem.message.startswith("the disk is full: the daemon starts nothing")
 
 
+@linux_only
+def test_a_stopped_daemon_is_said(home: Path) -> None:
+    """It starts nothing and tells nobody, and cannot say so; the next command lets it go on."""
+    with daemon(home) as running:
+        running.freeze(home)
+        (problem,) = examine(Paths(str(home)), os.environ, now(), UTC).problems
+        said = run(home, "status").stdout
+        os.kill(running.pid, signal.SIGCONT)
+
+    assert problem.message.startswith(f"daemon, process {running.pid}, is stopped")
+    assert problem.hint == f"let it go on: kill -CONT {running.pid}"
+    assert f"the daemon runs (pid {running.pid}), but is stopped: it starts nothing." in said
+    assert f"Next: kill -CONT {running.pid}" in said
+
+
+def test_a_daemon_that_hangs_is_said(home: Path) -> None:
+    """Something is due, nothing is in its way, and whoever should does not begin with it."""
+    write_agent(home, "good", GOOD)
+    with daemon(home):
+        paths = Paths(str(home))
+        until(lambda: rows(home, "SELECT 1 FROM schedules WHERE next_due_at > 0"), what="its plan")
+        before = examine(paths, os.environ, now(), UTC).problems
+        late = now() + 2 * 86_400_000
+        (problem,) = examine(paths, os.environ, late, UTC).problems
+
+    assert () == before
+    assert "a schedule is due since" in problem.message
+    assert "has not started it" in problem.message
+
+
 def test_a_daemon_that_died_is_said(home: Path) -> None:
     """Nobody acts, and the last who did went without a word."""
     write_agent(home, "good", GOOD)
@@ -493,7 +524,7 @@ def test_nothing_is_written(home: Path, state: str) -> None:
     for seen in (before, after):
         seen.pop(str(home / "state" / "dotagent.db-shm"), None)  # SQLite's table of its readers
 
-    assert ("at work" != state) == bool(said.places)
+    assert said.places or state == "at work"
     assert before == after
 
 

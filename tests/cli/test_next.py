@@ -15,7 +15,7 @@ from dotagent.core.when import Calendar
 from dotagent.store import plan_view
 from dotagent.store.reading import record
 from dotagent.system import lock
-from dotagent.system.room import BEGINNING_MS
+from dotagent.system.hindrance import BEGINNING_MS
 from dotagent.system.waiting import now
 from tests.cli.scene import DAILY, Gate, rows
 from tests.support.daemon import daemon, run, write_agent

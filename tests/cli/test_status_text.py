@@ -13,6 +13,7 @@ from dotagent.cli.layout import Page
 from dotagent.cli.status_text import MOST, PAUSED, View, brief, full
 from dotagent.core.decide import Codes
 from dotagent.core.ending import Ending
+from dotagent.core.hindrance import FULL, STOPPED
 from dotagent.core.model import AttemptKind, Exited, RejectDestination, Retry, Unsupported
 from dotagent.core.moment import stamp
 from dotagent.core.when import Every
@@ -44,14 +45,14 @@ def status(
     role: str | None = DAEMON,
     short: bool = False,
     unseen: int = 0,
-    is_full: bool = False,
+    hindrance: str | None = None,
 ) -> str:
     """What it says now, held by a process of that role, or by nobody."""
     holder = None if role is None else Holder(123, role, past.now)
     with record(past.paths.database) as db:
-        glance = look(db)
+        glance = look(db, past.now)
         view = View(past.now, UTC, past.paths.home, holder, glance.last_tick_at)
-        view.is_full = is_full
+        view.hindrance = hindrance
         return (brief if short else full)(Page(width), view, glance, unseen)
 
 
@@ -425,7 +426,7 @@ def test_the_same_as_data(past: Past) -> None:
     """Every list of the text, with the names that ``cli/status.py`` promises and ISO times."""
     everything(past)
     with record(past.paths.database) as db:
-        data = as_data(look(db), past)
+        data = as_data(look(db, past.now), past)
     first = next(row for row in data["schedules"] if row["agent"] == "disk-alert")
 
     assert [
@@ -474,7 +475,7 @@ def test_the_same_as_data(past: Past) -> None:
 
 def test_an_empty_home_has_the_same_shape(past: Past) -> None:
     """All lists are there, and empty."""
-    data = as_data(look(None), past)
+    data = as_data(look(None, past.now), past)
 
     assert [] == data["schedules"] == data["channels"] == data["manifests"] == data["troubles"]
     assert {0} == set(data["counts"].values())  # type: ignore[attr-defined]
@@ -532,6 +533,61 @@ def test_a_pause_and_a_skip(past: Past) -> None:
     assert "the 09:00 run is skipped, as asked for by ann: holiday" in line_of(past, "b/hourly")
 
 
+def test_a_daemon_that_starts_nothing(past: Past) -> None:
+    """What fell due and was not begun with is not fine, whatever it was before; cron's next tick
+    is waited for without a word."""
+    past.agent("a", {"daily": daily("08:30")})
+    past.agent("b", {"hourly": HOURLY})
+    past.plan()
+    past.go("08:32")
+
+    assert (
+        "1 of 2 schedules was not started when it fell due; the daemon runs (pid 123), but does not"
+        " start what is due." == verdict(past)
+    )
+    assert status(past).splitlines()[-1] == "Next: dotagent doctor"
+    assert "due since 08:30" in line_of(past, "a/daily")
+    assert "not started" not in verdict(past, role=None)
+
+
+@pytest.mark.parametrize("busy", ["runs", "waits", "paused", "held"])
+def test_what_has_a_reason_not_to_start(past: Past, busy: str) -> None:
+    """Nobody is missing where the run is under way, waits for its turn, or is not wanted."""
+    past.agent("a", {"hourly": HOURLY})
+    past.plan("2026-03-29 08:59")
+    if busy == "paused":
+        args = {"agent": "a", "until_at": past.now + 3 * HOUR_MS, "by": "ann", "reason": "holiday"}
+        past.write(lambda tx: pausing.pause(tx, past.actor, past.now, args))
+    elif busy == "held":
+        past.write(lambda tx: tx.run("UPDATE schedules SET held_at = ?", past.now))
+    else:
+        past.plan("09:00")
+        if busy == "runs":
+            past.start()
+        past.write(lambda tx: tx.run("UPDATE schedules SET next_due_at = ?", past.now))
+    past.go("09:10")
+
+    with record(past.paths.database) as db:
+        assert 0 == look(db, past.now).counts["unstarted"]
+
+
+def test_a_stopped_daemon(past: Past) -> None:
+    """That stands in the first line, with what waits for it, and in what to do next; so does a
+    stopped command for which a daemon waits."""
+    past.agent("a", {"daily": daily("08:30")})
+    past.go("08:30")
+    past.plan()
+
+    assert verdict(past, hindrance=STOPPED).endswith(
+        "the daemon runs (pid 123), but is stopped: it starts nothing."
+    )
+    assert (
+        "the 08:30 run waits for the stopped daemon to go on (attempt 1 of 3)"
+        == line_of(past, "a/daily", hindrance=STOPPED).partition(";")[0]
+    )
+    assert "Next: kill -CONT 123" == status(past, hindrance=STOPPED).splitlines()[-1]
+
+
 def test_a_pause_is_said_once(past: Past) -> None:
     """Also when a run was skipped for it already: who and why stand there with the end."""
     past.agent("a", {"hourly": HOURLY})
@@ -550,10 +606,10 @@ def test_a_full_disk(past: Past) -> None:
     past.go("08:30")
     past.plan()
 
-    assert verdict(past, is_full=True).endswith(
+    assert verdict(past, hindrance=FULL).endswith(
         "the daemon runs (pid 123), but starts nothing: its disk is full."
     )
     assert (
         "the 08:30 run waits for room on the disk (attempt 1 of 3)"
-        == line_of(past, "a/daily", is_full=True).partition(";")[0]
+        == line_of(past, "a/daily", hindrance=FULL).partition(";")[0]
     )

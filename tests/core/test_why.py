@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from dotagent.core.case import Attempt, Away, Case, News, Outage, Standing, Telling, Window
 from dotagent.core.decide import Verdict
 from dotagent.core.ending import ENDS, Ending, ending_of
+from dotagent.core.hindrance import FULL, STOPPED
 from dotagent.core.model import AttemptKind, DeliveryState, Event, Kind, WindowState
 from dotagent.core.past import Span
 from dotagent.core.why import sentence
@@ -329,7 +330,24 @@ def test_no_room_on_the_disk() -> None:
     assert [
         "disk-alert/daily waits for room on the disk to start the 08:30 run.",
         "disk-alert/daily waits for the end of the manual run in progress to start the 08:30 run.",
-    ] == [sentence(each, NOW, UTC, is_full=True) for each in (case(WAITING), busy)]
+    ] == [sentence(each, NOW, UTC, hindrance=FULL) for each in (case(WAITING), busy)]
+
+
+def test_a_daemon_that_is_kept_from_starting() -> None:
+    """A due run that was not begun with says what keeps it; a waiting one what it waits for."""
+    due = case(DONE, DONE_ONCE, standing=replace(STANDING, next_due_at=at("09:30")))
+
+    assert [True, True] == [
+        f"since it came due at 09:30, {why};" in sentence(due, NOW, UTC, hindrance=hindrance)
+        for hindrance, why in {
+            FULL: "because the disk is full",
+            STOPPED: "because the daemon is stopped",
+        }.items()
+    ]
+    assert (
+        "disk-alert/daily waits for the stopped daemon to go on to start the 08:30 run."
+        == sentence(case(WAITING), NOW, UTC, hindrance=STOPPED)
+    )
 
 
 WAITING = window(WindowState.WAITING)

@@ -47,7 +47,7 @@ async def test_one_that_nobody_has_planned(home: Home) -> None:
         await home.write(partial(plan.rezone, mark=mark))
     moved = answers(home)
     with closing(home.store.read()) as reader:
-        (row,) = look(reader).lists["schedules"]
+        (row,) = look(reader, home.now).lists["schedules"]
 
     assert [{None}] * 3 == [new, edited, moved]
     assert (1, None) == (row["unplanned"], row["next_due_at"])

@@ -19,11 +19,13 @@ from typing import Any
 
 from dotagent import app
 from dotagent.core.errors import DotagentError, HeldError
+from dotagent.core.hindrance import STOPPED
 from dotagent.store import database, outbox_view, requests
 from dotagent.store.outbox_view import WAITING, Delivery
 from dotagent.store.reading import Reader
 from dotagent.store.requests import Request
 from dotagent.system import bell, lock
+from dotagent.system.hindrance import hindrance
 from dotagent.system.paths import Paths
 from dotagent.system.signals import Signals
 from dotagent.system.waiting import now, pause
@@ -170,7 +172,9 @@ class _Errand:
         waited = now() - self._since
         if not _is_heard(request) and waited > SILENCE_MS and not self._has_said:
             self._has_said = True
-            self._say(f"waiting for {holder.role}, process {holder.pid}, to take it up")
+            stopped = hindrance(self._paths.reserve, holder, now()) == STOPPED
+            hint = f", which is stopped (kill -CONT {holder.pid} lets it go on)" if stopped else ""
+            self._say(f"waiting for {holder.role}, process {holder.pid}{hint}, to take it up")
         pause(min(max(waited // 50, POLL_MS[0]), POLL_MS[1]))
 
     def _wait_for_the_end(self, is_held: bool) -> bool:

@@ -32,7 +32,7 @@ class Console:
         at = self._ready_at = now()
         with record(self._paths.database) as reader:
             view = View(at, Wall(), self._paths.home, None)
-            for line in _standing(view, look(reader)):
+            for line in _standing(view, look(reader, at)):
                 self._say(f"dotagent: {one_line(line)}")
 
     def told(self, at: int, message: str) -> None:

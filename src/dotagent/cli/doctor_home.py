@@ -10,17 +10,17 @@ from dataclasses import dataclass, field
 from datetime import tzinfo
 
 from dotagent.core.errors import DotagentError, HomeError, OldDaemon
+from dotagent.core.hindrance import FULL, STOPPED
 from dotagent.core.model import Problem
 from dotagent.core.moment import clock
 from dotagent.store import checkup, look
 from dotagent.store.checkup import Channel, Known
 from dotagent.store.reading import Reader
 from dotagent.system import auditfile, environment, legacy, modes
+from dotagent.system.hindrance import DAEMON, hindrance
 from dotagent.system.lock import Holder, peek
 from dotagent.system.paths import Paths
-from dotagent.system.room import is_full
 
-DAEMON = "daemon"
 HASH = 12
 """Characters of a hash that people compare."""
 
@@ -146,10 +146,7 @@ def _nobody_acts(
         message = f"[metrics]: {known.metrics}"
         yield Problem(path="", file=paths.config, message=message, fatal=False)
     if holder is not None:
-        if holder.role in (DAEMON, None) and is_full(paths.reserve, holder, now):
-            message = "the disk is full: the daemon starts nothing until there is room again"
-            hint = "make room on it; the rest goes by itself"
-            yield Problem(path="", file=paths.home, message=message, hint=hint)
+        yield from _nothing_starts(paths, holder, known, now, zone)
         return
     died = f"the last {known.crashed} ended without a word; " if known.crashed else ""
     if known.late and known.late_since_at is not None:
@@ -162,6 +159,28 @@ def _nobody_acts(
     elif known.crashed:
         message = f"{died}what it had begun is settled by whoever acts next"
         yield Problem(path="", file=paths.home, message=message, fatal=False)
+
+
+def _nothing_starts(
+    paths: Paths, holder: Holder, known: Known, now: int, zone: tzinfo
+) -> Iterator[Problem]:
+    """Somebody acts, and yet nothing is started."""
+    who = f"{holder.role or DAEMON}, process {holder.pid}"
+    found = hindrance(paths.reserve, holder, now)
+    if found == FULL:
+        message = "the disk is full: the daemon starts nothing until there is room again"
+        hint = "make room on it; the rest goes by itself"
+        yield Problem(path="", file=paths.home, message=message, hint=hint)
+    elif found == STOPPED:
+        message = f"{who}, is stopped: as long as it is, nothing is started and nobody is told"
+        hint = f"let it go on: kill -CONT {holder.pid}"
+        yield Problem(path="", file=paths.home, message=message, hint=hint)
+    elif holder.role == DAEMON and known.unstarted and known.unstarted_since_at is not None:
+        schedules = "a schedule is" if known.unstarted == 1 else f"{known.unstarted} schedules are"
+        since = clock(known.unstarted_since_at, now, zone)
+        message = f"{schedules} due since {since}, and {who}, has not started it"
+        hint = "it may hang: see what it says, or start it again"
+        yield Problem(path="", file=paths.home, message=message, hint=hint)
 
 
 # -------------------------------------------------------------------------------------- the record

@@ -79,7 +79,7 @@ def _since(text: str, seen: Look) -> int:
 
 def _data(seen: Look, case: Case) -> dict[str, object]:
     return {
-        "sentence": sentence(case, seen.now, seen.zone, is_full=seen.is_full),
+        "sentence": sentence(case, seen.now, seen.zone, hindrance=seen.hindrance),
         **case_data(seen, case),
     }
 
@@ -92,7 +92,7 @@ def _text(page: Page, seen: Look, cases: list[Case], wanted: Wanted) -> list[str
     for case in cases:
         at = case.window.expected_at if case.window is not None else case.attempts[0].started_at
         tone = TONES.get(case.window.state, "") if case.window is not None else ""
-        said = sentence(case, seen.now, seen.zone, is_full=seen.is_full)
+        said = sentence(case, seen.now, seen.zone, hindrance=seen.hindrance)
         if case.attempts and case.attempts[-1].numbers:
             said = f"{said} It reported {case.attempts[-1].numbers}."
         entries.append(((clock(at, seen.now, seen.zone), said), tone))

@@ -102,6 +102,7 @@ def _json(view: View, glance: Glance, unseen: int) -> str:
         "home": view.home,
         "verdict": verdict(view, glance.counts, unseen),
         "daemon": said,
+        "hindrance": view.hindrance,
         "waiting_daemon": None if view.waits is None else view.waits[0],
         "last_tick": None if glance.last_tick_at is None else iso(glance.last_tick_at),
     }
@@ -113,20 +114,21 @@ def _show(report: Callable[[View, Glance, int], str]) -> int:
     from dotagent.core.errors import DotagentError
     from dotagent.store.glance import look
     from dotagent.store.reading import record
+    from dotagent.system.hindrance import hindrance
     from dotagent.system.lock import peek
     from dotagent.system.paths import Paths, home
-    from dotagent.system.room import is_full
     from dotagent.system.waiting import now
     from dotagent.system.wall import Wall
 
     try:
         paths = Paths(home(os.environ))
         with record(paths.database) as db:
-            glance = look(db)
+            at = now()
+            glance = look(db, at)
             holder = peek(paths.lock)
             unread = db is None and os.path.lexists(paths.config)
             view = View(
-                now(),
+                at,
                 Wall(),
                 paths.home,
                 holder,
@@ -134,7 +136,7 @@ def _show(report: Callable[[View, Glance, int], str]) -> int:
                 glance.waits,
                 is_config_unread=unread,
             )
-            view.is_full = is_full(paths.reserve, view.daemon, view.now)
+            view.hindrance = hindrance(paths.reserve, holder, at)
             unseen = 0 if glance.counts["agents"] else _unseen(paths, os.environ)
             text = report(view, glance, unseen)
         return say(text)

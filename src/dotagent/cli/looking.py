@@ -17,13 +17,12 @@ from dotagent.core.errors import NotFound
 from dotagent.core.moment import stamp
 from dotagent.core.problems import nearest, quoted
 from dotagent.store.reading import Reader, record
+from dotagent.system.hindrance import DAEMON, hindrance
 from dotagent.system.lock import peek
 from dotagent.system.paths import Paths, home
-from dotagent.system.room import is_full
 from dotagent.system.waiting import now
 from dotagent.system.zone import machine_zone
 
-DAEMON = "daemon"
 SOME = 10
 """Fewer names than this are simply listed to who mistyped one."""
 
@@ -31,14 +30,15 @@ SOME = 10
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
     """``reader`` is None where nothing was recorded yet. ``actor``: the role of the lock's holder;
-    one that has not said is taken for the daemon. ``is_full``: its disk is; it starts nothing."""
+    one that has not said is taken for the daemon. ``hindrance``: what keeps it from starting
+    anything (system/hindrance.py)."""
 
     paths: Paths
     reader: Reader | None
     now: int
     zone: tzinfo
     actor: str | None = None
-    is_full: bool = False
+    hindrance: str | None = None
 
     def iso(self, at: int | None) -> str | None:
         """An instant as every file and every ``--json`` of dotagent writes it."""
@@ -59,7 +59,7 @@ def look() -> Iterator[Look]:
             now=at,
             zone=machine_zone(os.environ),
             actor=actor,
-            is_full=actor == DAEMON and is_full(paths.reserve, holder, at),
+            hindrance=hindrance(paths.reserve, holder, at),
         )
 
 

@@ -18,16 +18,18 @@ from typing import Any
 
 import click
 
-from dotagent.cli.looking import DAEMON, Look, known, look, page, show, show_json
+from dotagent.cli.looking import Look, known, look, page, show, show_json
 from dotagent.cli.names import AGENT_OR_SCHEDULE
 from dotagent.core.agenda import Coming, Entry, agenda
 from dotagent.core.errors import NotFound
 from dotagent.core.fit import one_line
+from dotagent.core.hindrance import waited_for
 from dotagent.core.moment import clock, local, zone_name
 from dotagent.core.shell import word
 from dotagent.core.span import count
 from dotagent.core.when import Every, zone_named
 from dotagent.store import coming, history
+from dotagent.system.hindrance import DAEMON
 
 MOST = 10
 
@@ -148,8 +150,8 @@ def _why(seen: Look, entry: Entry, running: int) -> str | None:
         return "waits for a daemon"
     if entry.of.running:
         return "waits for the end of the run in progress"
-    if seen.is_full:
-        return "waits for room on the disk"
+    if seen.hindrance is not None:
+        return f"waits for {waited_for(seen.hindrance)}"
     return f"waits for a free slot ({count(running, 'run')} under way)"
 
 

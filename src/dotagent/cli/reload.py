@@ -20,10 +20,11 @@ from dotagent.cli.looking import show, show_json
 from dotagent.core.errors import DotagentError, UsageError
 from dotagent.core.model import Problem
 from dotagent.core.problems import explain
-from dotagent.store.glance import Glance
+from dotagent.store.glance import Glance, look
 from dotagent.store.reading import record
 from dotagent.system import lock
 from dotagent.system.paths import Paths
+from dotagent.system.waiting import now
 
 
 @click.command()
@@ -61,7 +62,7 @@ def command(as_json: bool) -> int:
 
 def _found(paths: Paths) -> dict[str, Any]:
     with record(paths.database) as reader:
-        glance = Glance(reader)
+        glance = look(reader, now())
     return {"agents": glance.counts["agents"], "problems": list(_problems(glance))}
 
 

@@ -3,9 +3,12 @@
 With ``--json``, one object. Instants are ISO 8601 in local time; what is not known is null.
 
 * ``at``, ``home``, ``verdict``; ``daemon``: null, or its ``pid`` and ``since``;
-  ``waiting_daemon``: the pid of one that waits for a command to end; ``last_tick``
+  ``hindrance``: what keeps whoever acts from starting anything, ``full`` (its disk), ``stopped``
+  (by a signal) or null; ``waiting_daemon``: the pid of one that waits for a command to end;
+  ``last_tick``
 * ``counts``: ``agents``, ``notifiers``, ``bad_manifests``, ``schedules``; and of these ``failing``,
-  ``degraded``, ``new``, ``skipped``, ``held``
+  ``degraded``, ``new``, ``skipped``, ``held``, and ``unstarted`` (due, nothing keeps it, and nobody
+  has begun with it)
 * ``schedules``: ``agent``, ``schedule``; ``health`` (``ok``, ``degraded``, ``failing``, ``stale``,
   ``skipped`` (and nothing else yet), ``new``, ``off``) and its ``reason``; ``held`` since,
   ``held_for`` a vanished folder; of the open outage ``failing_since``, ``failed_attempts``,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dotagent.cli.layout import plain
+from dotagent.core.hindrance import STOPPED
 from dotagent.core.shell import word
 
 TYPE_CHECKING = False
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 def following(view: View, glance: Glance, unseen: int = 0) -> str:
     """The next useful command."""
     counts = glance.counts
+    if view.hindrance == STOPPED and view.holder is not None:
+        return f"kill -CONT {view.holder.pid}"
     if not counts["agents"] and not unseen:
         if counts["bad_manifests"] or _is_unread(view, glance):
             return "dotagent doctor"
@@ -26,6 +29,8 @@ def following(view: View, glance: Glance, unseen: int = 0) -> str:
         worst = max(bad, key=_badness)
         name = f"{worst['agent']}/{worst['schedule']}"
         return f"dotagent why {word(plain(name))}"
+    if view.unstarted(counts):
+        return "dotagent doctor"
     if glance.lists["channels"]:
         return "dotagent deliveries"
     rows = glance.lists["schedules"]

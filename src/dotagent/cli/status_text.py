@@ -9,8 +9,11 @@ from __future__ import annotations
 from dotagent.cli import status_files as files
 from dotagent.cli.layout import Page, plain
 from dotagent.cli.status_next import following
+from dotagent.core.hindrance import FULL, STOPPED, waited_for
 from dotagent.core.moment import clock, when
 from dotagent.core.span import count, human
+from dotagent.store.due import UNSTARTED_MS
+from dotagent.system.hindrance import DAEMON
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,13 +25,12 @@ if TYPE_CHECKING:
 
     Entry = tuple[str, str]
 
-DAEMON = "daemon"
 MOST = 20
 """How many schedules that need nothing are named one by one."""
 TICKING_MS = 7_200_000
 """So recent a tick means that cron runs them: no daemon is missing."""
-OVERDUE_MS = 60_000
-"""So long after its time a run that nobody has planned counts as overdue."""
+STANDS = {FULL: "starts nothing: its disk is full", STOPPED: "is stopped: it starts nothing"}
+"""What the verdict says of a daemon that is kept from starting anything."""
 PAUSED = "paused by"
 """How the reason of a skipped run begins: ``Ending.PAUSED``, which loads too much for this file."""
 
@@ -38,10 +40,10 @@ class View:
 
     __slots__ = (
         "_waits",
+        "hindrance",
         "holder",
         "home",
         "is_config_unread",
-        "is_full",
         "last_tick_at",
         "now",
         "zone",
@@ -65,8 +67,8 @@ class View:
         self.last_tick_at = last_tick_at
         self.is_config_unread = is_config_unread
         self._waits = waits
-        self.is_full = False
-        """There is no room on the daemon's disk: it starts nothing."""
+        self.hindrance: str | None = None
+        """What keeps the holder from starting anything (system/hindrance.py)."""
 
     @property
     def daemon(self) -> Holder | None:
@@ -90,6 +92,11 @@ class View:
         """Whether something runs ``dotagent tick`` again and again."""
         return self.last_tick_at is not None and self.now - self.last_tick_at < TICKING_MS
 
+    def unstarted(self, counts: Mapping[str, int]) -> int:
+        """So many schedules fell due and the daemon has not begun with them. Where ticks start what
+        is due, that is how things are between two of them."""
+        return counts["unstarted"] if self.daemon is not None else 0
+
     def clock(self, at: int) -> str:
         return clock(at, self.now, self.zone)
 
@@ -105,11 +112,12 @@ class View:
 
 def verdict(view: View, counts: Mapping[str, int], unseen: int = 0) -> str:
     """The one line. ``unseen``: manifests that no dotagent has looked at yet."""
-    what = _what(counts, unseen)
+    what = _what(view, counts, unseen)
     if view.daemon is not None:
         pid = "" if view.daemon.pid is None else f" (pid {view.daemon.pid})"
-        full = ", but starts nothing: its disk is full" if view.is_full else ""
-        return f"{what[0].upper()}{what[1:]}; the daemon runs{pid}{full}."
+        slow = "does not start what is due" if view.unstarted(counts) else ""
+        stands = STANDS.get(view.hindrance or "", slow)
+        return f"{what[0].upper()}{what[1:]}; the daemon runs{pid}{stands and f', but {stands}'}."
     if view.waits is not None:
         return f"{what[0].upper()}{what[1:]}; {_wait(view, *view.waits)}."
     if not counts["schedules"]:
@@ -126,20 +134,22 @@ def _wait(view: View, pid: int, is_stood_in_for: bool) -> str:
     if holder is not None and holder.role is not None:
         whom = f"{holder.role} (pid {holder.pid})"
     due = ", which starts what is due meanwhile" if is_stood_in_for else ""
+    due = ", which is stopped" if view.hindrance == STOPPED else due
     return f"the daemon (pid {pid}) waits for {whom} to end{due}"
 
 
-def _what(counts: Mapping[str, int], unseen: int) -> str:
+def _what(view: View, counts: Mapping[str, int], unseen: int) -> str:
     total = counts["schedules"]
     if not total:
         return _nothing(counts, unseen)
     for name, one, many in (
         ("failing", "is failing", "are failing"),
         ("held", "is held", "are held"),
+        ("unstarted", "was not started when it fell due", "were not started when they fell due"),
         ("degraded", "needs a look", "need a look"),
         ("skipped", "has only been skipped so far", "have only been skipped so far"),
     ):
-        if some := counts[name]:
+        if some := view.unstarted(counts) if name == "unstarted" else counts[name]:
             if total == 1:
                 return f"the only schedule {one}"
             return f"{some} of {total} schedules {one if some == 1 else many}"
@@ -191,8 +201,8 @@ def full(page: Page, view: View, glance: Glance, unseen: int = 0) -> str:
 def _tone(view: View, counts: Mapping[str, int]) -> str:
     if counts["failing"]:
         return "bad"
-    doubtful = any(counts[name] for name in ("held", "degraded", "skipped"))
-    if not view.is_served or view.is_full or doubtful or not counts["schedules"]:
+    doubtful = view.unstarted(counts) or any(counts[n] for n in ("held", "degraded", "skipped"))
+    if not view.is_served or view.hindrance is not None or doubtful or not counts["schedules"]:
         return "doubtful"
     return "good"
 
@@ -245,7 +255,7 @@ def _group(view: View, row: Row) -> str:
     if row["run"] is not None:
         return "waiting"
     due = row["next_due_at"]
-    overdue = due is not None and due < view.now - OVERDUE_MS
+    overdue = due is not None and due < view.now - UNSTARTED_MS
     return "overdue" if overdue else row["health"]
 
 
@@ -347,7 +357,7 @@ def _waiting(view: View, row: Row) -> str:
         return f"{run} waits for {'the next tick' if view.ticks else 'a daemon'} ({attempt})"
     if at is not None and at > view.now:
         return f"next try {view.clock(at)} ({attempt})"
-    return f"{run} waits for {'room on the disk' if view.is_full else 'a free slot'} ({attempt})"
+    return f"{run} waits for {waited_for(view.hindrance)} ({attempt})"
 
 
 def _next(view: View, row: Row) -> str:
@@ -358,6 +368,6 @@ def _next(view: View, row: Row) -> str:
         return "" if row["held_at"] is not None else "never due again"
     if max(at, view.now) < (row["paused_until_at"] or 0):
         return ""  # that one is not run
-    if at < view.now - OVERDUE_MS:
+    if at < view.now - UNSTARTED_MS:
         return f"due since {view.clock(at)}"
     return f"next run {view.clock(max(at, view.now))}"

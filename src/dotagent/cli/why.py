@@ -62,7 +62,7 @@ def command(agent: str, when: Sequence[str], as_json: bool) -> int:
         found = find(seen, agent, " ".join(when))
         if isinstance(found, Day):
             return _day(seen, found, as_json)
-        said = sentence(found, seen.now, seen.zone, is_full=seen.is_full)
+        said = sentence(found, seen.now, seen.zone, hindrance=seen.hindrance)
         if as_json:
             return show_json({"sentence": said, **case_data(seen, found), "runs": []})
         return show(case_lines(page(), seen, found, said))
@@ -70,7 +70,9 @@ def command(agent: str, when: Sequence[str], as_json: bool) -> int:
 
 def _day(seen: Look, day: Day, as_json: bool) -> int:
     said = day_sentence(day.standing, day.cases, day.span, seen.now, seen.zone)
-    runs = [(case, sentence(case, seen.now, seen.zone, is_full=seen.is_full)) for case in day.cases]
+    runs = [
+        (case, sentence(case, seen.now, seen.zone, hindrance=seen.hindrance)) for case in day.cases
+    ]
     if not as_json:
         return show(day_lines(page(), seen, day.span, said, runs))
     data: dict[str, Any] = {"sentence": said, **case_data(seen, Case(standing=day.standing))}

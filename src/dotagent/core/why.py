@@ -15,6 +15,7 @@ from dotagent.core.case import Attempt, Away, Case, Window
 from dotagent.core.decide import GOOD, Verdict, allowance
 from dotagent.core.ending import Ending, ending_of
 from dotagent.core.fit import shorten
+from dotagent.core.hindrance import FULL, STOPPED, waited_for
 from dotagent.core.model import AttemptKind, WindowState
 from dotagent.core.moment import between, clock, local, when
 from dotagent.core.span import count, human
@@ -23,10 +24,14 @@ from dotagent.core.told import telling
 DAEMON = "daemon"
 LONGEST_SAID = 100
 
+_ALTHOUGH = {FULL: "because the disk is full", STOPPED: "because the daemon is stopped"}
+"""Why a daemon that runs has started nothing."""
 
-def sentence(case: Case, now: int, zone: tzinfo, *, is_full: bool = False) -> str:
-    """The case in one sentence. ``is_full``: the daemon starts nothing, its disk has no room."""
-    words = _Words(case=case, now=now, zone=zone, is_full=is_full)
+
+def sentence(case: Case, now: int, zone: tzinfo, *, hindrance: str | None = None) -> str:
+    """The case in one sentence. ``hindrance``: what keeps the holder from starting
+    anything (core/hindrance.py)."""
+    words = _Words(case=case, now=now, zone=zone, hindrance=hindrance)
     clauses = [*words.standing(), *words.run()]
     said = telling(case, now, zone)
     if said:
@@ -41,7 +46,7 @@ class _Words:
     case: Case
     now: int
     zone: tzinfo
-    is_full: bool
+    hindrance: str | None
 
     def at(self, at: int) -> str:
         return clock(at, self.now, self.zone)
@@ -96,7 +101,7 @@ class _Words:
 
     def _no_daemon(self) -> str:
         if self.case.actor == DAEMON:
-            return "although a daemon runs"
+            return _ALTHOUGH.get(self.hindrance or "", "although a daemon runs")
         away = next((a for a in self.case.away if a.to_at >= self.now), None)
         if away is None:
             return "because no daemon runs"
@@ -289,7 +294,7 @@ class _Words:
         if self.case.busy_with is not None:
             kind = self.case.busy_with.value
             return f"waits for the end of the {kind} run in progress {doing}{after}"
-        return f"waits for {'room on the disk' if self.is_full else 'a free slot'} {doing}{after}"
+        return f"waits for {waited_for(self.hindrance)} {doing}{after}"
 
     def _interrupted(self) -> str:
         stopped = self._last((Verdict.INTERRUPTED,)) is not None

@@ -12,12 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from dotagent.store import holders, look, migrations
-from dotagent.store.due import DUE_AT
+from dotagent.store.due import DUE_AT, IS_UNSTARTED, UNSTARTED_MS
 from dotagent.store.faults import classify
 from dotagent.store.reading import IN_USE, Reader, quote, record, refuse_newer
-
-LATE_MS = 60_000
-"""So long after its time a run that nobody has planned is overdue."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +47,8 @@ class Agent:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
     """``agents`` run, by name; ``files``: the agent that a manifest file is or was the source of.
-    ``late``: schedules that are overdue, since ``late_since_at``. ``crashed``: the role of the
+    ``late``: schedules that are overdue, since ``late_since_at``; of these ``unstarted``: those
+    that nothing keeps from being started. ``crashed``: the role of the
     last holder, if it did not end by itself. ``deadman``: why the last dead-man ping failed;
     ``metrics``: why nobody can have them."""
 
@@ -59,12 +57,23 @@ class Known:
     channels: tuple[Channel, ...]
     late: int
     late_since_at: int | None
+    unstarted: int
+    unstarted_since_at: int | None
     crashed: str | None
     deadman: str = ""
     metrics: str = ""
 
 
-NOTHING = Known(agents={}, files={}, channels=(), late=0, late_since_at=None, crashed=None)
+NOTHING = Known(
+    agents={},
+    files={},
+    channels=(),
+    late=0,
+    late_since_at=None,
+    unstarted=0,
+    unstarted_since_at=None,
+    crashed=None,
+)
 
 
 @contextmanager
@@ -108,9 +117,11 @@ def known(reader: Reader, now: int) -> Known:
     )
     files = reader.execute("SELECT path, agent FROM manifests WHERE agent IS NOT NULL")
     late = reader.execute(
-        f"SELECT count(*) AS late, min({DUE_AT}) AS since_at FROM schedules s"
-        f" WHERE gone_at IS NULL AND held_at IS NULL AND {DUE_AT} < ?",
-        (now - LATE_MS,),
+        f"SELECT count(*) AS late, min({DUE_AT}) AS late_since_at,"
+        f" count(*) FILTER (WHERE {IS_UNSTARTED}) AS unstarted,"
+        f" min({DUE_AT}) FILTER (WHERE {IS_UNSTARTED}) AS unstarted_since_at FROM schedules s"
+        f" WHERE gone_at IS NULL AND held_at IS NULL AND {DUE_AT} < :now - {UNSTARTED_MS}",
+        {"now": now},
     ).fetchone()
     last = reader.execute("SELECT role FROM holders ORDER BY epoch DESC LIMIT 1").fetchone()
     return Known(
@@ -120,8 +131,7 @@ def known(reader: Reader, now: int) -> Known:
         },
         files={row["path"]: row["agent"] for row in files},
         channels=_channels(reader),
-        late=late["late"],
-        late_since_at=late["since_at"],
+        **{name: late[name] for name in late.keys()},  # noqa: SIM118
         crashed=last["role"] if last is not None and holders.last_crashed(reader) else None,
         deadman=look.fact(reader, "deadman_problem") or "",
         metrics=look.fact(reader, "metrics_problem") or "",

@@ -17,6 +17,19 @@ MOST_ATTEMPTS = "s.max_attempts + coalesce(w.losses > 0, 0)"
 """How many attempts the live window ``w`` of the schedule ``s`` may use (``decide.allowance``):
 the number that people are told of a lost attempt (rules R5)."""
 
+UNSTARTED_MS = 60_000
+"""So long after its time a run that nobody has begun with needs a word."""
+
+IS_UNSTARTED = f"""(s.gone_at IS NULL AND s.held_at IS NULL AND {DUE_AT} < :now - {UNSTARTED_MS}
+  AND NOT EXISTS (SELECT 1 FROM windows x WHERE x.agent = s.agent AND x.schedule = s.id
+                  AND x.state IN ('waiting', 'running'))
+  AND NOT EXISTS (SELECT 1 FROM attempts x WHERE x.agent = s.agent AND x.schedule = s.id
+                  AND x.ended_at IS NULL)
+  AND NOT EXISTS (SELECT 1 FROM pauses x WHERE x.agent = s.agent AND x.schedule IN ('', s.id)
+                  AND x.ended_at IS NULL AND x.until_at > :now))"""
+"""The schedule ``s`` fell due before ``:now``, nothing stands in its way, and nobody has begun with
+it."""
+
 NEXT_RUN_AT = f"""CASE WHEN NOT {IS_UNPLANNED} AND NOT EXISTS (
   SELECT 1 FROM pauses x WHERE x.agent = s.agent AND x.schedule IN ('', s.id)
   AND x.ended_at IS NULL AND x.until_at > s.next_due_at) THEN s.next_due_at END"""

@@ -6,7 +6,7 @@ command, so it imports nothing but ``sqlite3`` and the error tree, and lets SQLi
 
 import sqlite3
 
-from dotagent.store.due import DUE_AT, IS_UNPLANNED, MOST_ATTEMPTS
+from dotagent.store.due import DUE_AT, IS_UNPLANNED, IS_UNSTARTED, MOST_ATTEMPTS
 from dotagent.store.reading import Reader
 
 Row = sqlite3.Row
@@ -139,6 +139,7 @@ COUNTED = {
     "new": "count(*) FILTER (WHERE health = 'new')",
     "skipped": "count(*) FILTER (WHERE health = 'skipped')",
     "held": "count(*) FILTER (WHERE held_at IS NOT NULL)",
+    "unstarted": f"(SELECT count(*) FROM schedules s WHERE {IS_UNSTARTED})",
 }
 
 # Of a home that a daemon has had since, ticks say nothing any more.
@@ -185,7 +186,7 @@ class Glance:
 
     __slots__ = ("_db", "counts", "last_tick_at", "lists", "waits")
 
-    def __init__(self, db: Reader | None) -> None:
+    def __init__(self, db: Reader | None, now: int) -> None:
         self._db = db
         self.lists: dict[str, list[Row]] = {name: [] for name in LISTS}
         self.counts: dict[str, int] = dict.fromkeys(COUNTED, 0)
@@ -195,7 +196,9 @@ class Glance:
             db.execute("BEGIN")  # one snapshot, however many queries
             for name, sql in LISTS.items():
                 self.lists[name] = db.execute(sql).fetchall()
-            counted = db.execute(f"SELECT {', '.join(COUNTED.values())} FROM ({SCHEDULES})")
+            counted = db.execute(
+                f"SELECT {', '.join(COUNTED.values())} FROM ({SCHEDULES})", {"now": now}
+            )
             self.counts.update(zip(COUNTED, counted.fetchone(), strict=True))
             self.last_tick_at = db.execute(LAST_TICK).fetchone()[0]
             waits = db.execute(WAITS).fetchone()
@@ -228,9 +231,9 @@ class Glance:
         return text
 
 
-def look(db: Reader | None) -> Glance:
-    """How everything stands now; all empty where nothing was recorded yet."""
-    return Glance(db)
+def look(db: Reader | None, now: int) -> Glance:
+    """How everything stands at ``now``; all empty where nothing was recorded yet."""
+    return Glance(db, now)
 
 
 def _object(columns: "Iterable[str]") -> str:
