@@ -186,7 +186,7 @@ async def holding(
         stack.callback(held.release)
         legacy.refuse_running(paths)
         stack.enter_context(damage.set_aside(paths.database, clock.now))
-        has_room = purpose.role != DAEMON or home.keep_reserve(paths.reserve)
+        has_room = home.keep_reserve(paths.reserve) if purpose.role == DAEMON else True
         bell = Bell(paths.bell)
         stack.callback(bell.close)
         store = damage.open_checked(paths.database)

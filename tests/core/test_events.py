@@ -29,9 +29,7 @@ NOW = 1_780_000_000_000
 SOURCE = Source(
     agent="disk", schedule_id="daily", host="web-1", window_id=5, attempt_id=7, outage_id=9
 )
-TOLD = Told(
-    number=2, max_attempts=3, started_at=NOW - 4_200, ended_at=NOW, expected_at=NOW - 60_000
-)
+TOLD = Told(number=2, max_attempts=3, ended_at=NOW, lasted_ms=4_200, expected_at=NOW - 60_000)
 OUTAGE = OutageSoFar(opened_at=NOW - 3_600_000, failures=2, windows=1)
 CODES = Codes(warn=frozenset({3}), skip=frozenset({75}))
 AGAIN = Wait(at=NOW + 300_000, why="exit 1")
@@ -46,8 +44,8 @@ def told(
     numbers = {
         "number": 2,
         "max_attempts": 3,
-        "started_at": NOW - 4_200,
         "ended_at": NOW,
+        "lasted_ms": 4_200,
         "expected_at": NOW - 60_000,
     }
     return of_attempt(SOURCE, judge(exit, CODES), decision, Told(**{**numbers, **more}), outage)

@@ -48,8 +48,8 @@ def story(
     numbers = {
         "number": 2,
         "max_attempts": 3,
-        "started_at": NOW - 4_200,
         "ended_at": NOW,
+        "lasted_ms": 4_200,
         "expected_at": at("2026-06-03T12:00:00Z"),
     }
     judged = judge(exit, CODES)
@@ -492,7 +492,7 @@ EXITS: st.SearchStrategy[Exit] = st.one_of(
 def test_never_empty(exit: Exit, out: str, err: str, started: int) -> None:
     """Whatever went wrong, and whatever the clock did: one visible line, title and all."""
     message = said(
-        story(exit, ENDED, OUTAGE, started_at=NOW - started)[0],
+        story(exit, ENDED, OUTAGE, lasted_ms=started)[0],
         stdout=Tail(text=out),
         stderr=Tail(text=err),
     )

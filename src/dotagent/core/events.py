@@ -78,16 +78,15 @@ class Told:
 
     number: int
     max_attempts: int
-    started_at: int
     ended_at: int
+    lasted_ms: int
+    """How long it ran, which the span between two instants is not where the clock was set."""
     expected_at: int | None
     manual: bool = False
     result: Mapping[str, Any] | None = None
     caught_up: CaughtUp | None = None
     late_ms: int | None = None
     """How long after its time it was begun, where nothing could run it then."""
-    lasted_ms: int | None = None
-    """How long it ran, where that is not the span between the two instants: the clock was set."""
 
 
 def of_attempt(
@@ -252,9 +251,7 @@ def _facts(
 
 def _lasted(exit: Exit, told: Told) -> int | None:
     """How long it ran, where that is known: what was lost ended nobody knows when."""
-    if isinstance(exit, NotStarted | Lost):
-        return None
-    return told.ended_at - told.started_at if told.lasted_ms is None else told.lasted_ms
+    return None if isinstance(exit, NotStarted | Lost) else told.lasted_ms
 
 
 def _outage_facts(outage: OutageSoFar | None) -> dict[str, Any]:

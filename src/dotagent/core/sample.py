@@ -138,8 +138,8 @@ def _of_attempt(kind: Kind, source: Source, now: int, outage: OutageSoFar) -> Ev
         Told(
             number=2,
             max_attempts=3,
-            started_at=now - 4 * SECOND_MS,
             ended_at=now,
+            lasted_ms=4 * SECOND_MS,
             expected_at=now - 10 * MINUTE_MS,
         ),
         outage if kind is Kind.RECOVERED else None,

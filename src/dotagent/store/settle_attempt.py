@@ -196,14 +196,13 @@ def _told(
     return events.Told(
         number=attempt["number"],
         max_attempts=most,
-        started_at=attempt["spawned_at"] or attempt["claimed_at"],
         ended_at=ended.ended_at,
+        lasted_ms=attempt["lasted_ms"],
         expected_at=window["expected_at"] if window is not None else None,
         manual=attempt["kind"] == AttemptKind.MANUAL,
         result=ended.result,
         caught_up=_caught_up(tx, window) if window is not None else None,
         late_ms=_late_ms(attempt, window) if window is not None else None,
-        lasted_ms=attempt["lasted_ms"],
     )
 
 
