@@ -26,8 +26,9 @@ from dotagent.store.database import Tx
 from dotagent.store.due import AT_ONCE
 from dotagent.store.tell import BUDGET_MOST_MS, tell
 
-PASS = 200
-"""Schedules planned in one transaction: after a week off, planning does not hold the writer."""
+PASS = 50
+"""Schedules planned in one transaction, which takes some 25 ms: what starts or settles meanwhile
+waits for no more than that, however many are new or were away for a week."""
 
 _HOUR = 3_600_000
 
