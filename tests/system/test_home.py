@@ -49,6 +49,21 @@ def test_preparing_twice_changes_nothing(tmp_path: Path) -> None:
     assert before == tree(tmp_path)
 
 
+@pytest.mark.parametrize("link", [False, True])
+def test_agents_that_are_gone_are_not_made_anew(tmp_path: Path, link: bool) -> None:
+    """An empty folder in their place, or in that of a link to a disk that is not mounted, would
+    read as if people had removed them all."""
+    paths = Paths(str(tmp_path))
+    home.prepare(paths)
+    Path(paths.database).touch()
+    Path(paths.agents).rmdir()
+    if link:
+        Path(paths.agents).symlink_to(tmp_path / "not-mounted")
+    home.prepare(paths)
+
+    assert not Path(paths.agents).exists()
+
+
 def test_what_is_ours_alone_is_closed_and_what_people_keep_is_not_touched(tmp_path: Path) -> None:
     """A home of 0.1.x is closed where state and output lie; its agents' folder stays as it is."""
     paths = Paths(str(tmp_path))

@@ -38,6 +38,9 @@ def prepare(paths: Paths) -> None:
             _close_to_others(folder)
         for folder in _inner(paths):
             made += files.make_folder(folder)
+        if not os.path.lexists(paths.database):
+            # Later it is not made again: that agents were there and are gone is to be told (R9).
+            made += files.make_folder(paths.agents)
         _probe(paths.state)
     except OSError as error:
         files.remove_folders(made)
@@ -67,7 +70,6 @@ def give_up_reserve(path: str) -> bool:
 
 def _inner(paths: Paths) -> tuple[str, ...]:
     return (
-        paths.agents,
         paths.heartbeats,
         paths.manifests,
         paths.requests,
