@@ -300,6 +300,17 @@ def test_what_runs_now(past: Past) -> None:
     ) == line_of(past, "a/daily", role=None)
 
 
+def test_a_run_whose_agent_has_gone(past: Past) -> None:
+    """Its manifest was removed or renamed meanwhile: the run goes on, and is shown."""
+    past.agent("gone", {"daily": daily("08:30")})
+    past.start("08:30")
+    past.remove("gone")
+    past.go("08:42")
+
+    assert line_of(past, "gone/daily").startswith("runs now, for 12 min (attempt 1 of 3)")
+    assert "attempt 1 of 3 ran since 08:30" in line_of(past, "gone/daily", role=None)
+
+
 def test_what_runs_now_against_what_is_usual(past: Past) -> None:
     """The median of the last good runs, whatever failed between them, and when its time is up."""
     past.agent("a", {"hourly": HOURLY}, max_attempts=1)

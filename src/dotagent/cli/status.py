@@ -21,7 +21,8 @@ With ``--json``, one object. Instants are ISO 8601 in local time; what is not kn
   ``attempt_number``, ``attempt_started``, ``timeout`` (when its time is up), ``usual_ms`` (how long
   such a run takes: the median of the last that succeeded)
 * ``other_runs``: what runs without a schedule here: ``agent``, ``schedule``, ``attempt``,
-  ``attempt_started``, ``timeout``, ``usual_ms``
+  ``attempt_number``, ``max_attempts`` (null: not known any more), ``attempt_started``, ``timeout``,
+  ``usual_ms``
 * ``channels`` with undelivered messages: ``name``, ``driver``, ``agent`` (empty: global; null:
   several or none), ``waiting``, ``lost``, ``waiting_since``, ``reason``, ``parked`` since,
   ``parked_why``, ``next_try``, ``last_sent``

@@ -338,7 +338,8 @@ def _attempt(view: View, row: Row) -> str:
     """An attempt under way: for how long, and on whose behalf."""
     kind = {"manual": "a manual run", "trial": "a trial run"}.get(row["attempt"])
     if kind is None:
-        kind = f"attempt {row['attempt_number']} of {row['max_attempts']}"
+        most = "" if row["max_attempts"] is None else f" of {row['max_attempts']}"
+        kind = f"attempt {row['attempt_number']}{most}"
     if view.holder is None:
         since = view.clock(row["attempt_started_at"])
         return f"{kind} ran since {since} when dotagent died; the next start settles it"

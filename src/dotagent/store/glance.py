@@ -67,7 +67,9 @@ ORDER BY s.agent, s.id
 """
 
 OTHER_RUNS = f"""
-SELECT a.agent, a.schedule, a.kind AS attempt,
+SELECT a.agent, a.schedule, a.kind AS attempt, a.number AS attempt_number,
+       (SELECT s.max_attempts FROM schedules s WHERE s.agent = a.agent AND s.id = a.schedule)
+       AS max_attempts,
        coalesce(a.spawned_at, a.claimed_at) AS attempt_started_at, a.timeout_at,
        {USUAL}
 FROM attempts a
