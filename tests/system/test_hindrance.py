@@ -31,6 +31,17 @@ def test_a_daemon_without_its_reserve(tmp_path: Path) -> None:
     assert hindrance(reserve, holder(BEGINNING_MS + 1), NOW) is None
 
 
+def test_a_disk_without_room(tmp_path: Path) -> None:
+    """A daemon with nothing in flight still has its reserve then."""
+    reserve = str(tmp_path / "reserve")
+    Path(reserve).touch()
+    more = 1 << 62  # than any disk has
+
+    assert hindrance(reserve, holder(BEGINNING_MS + 1), NOW) is None
+    assert FULL == hindrance(reserve, holder(BEGINNING_MS + 1), NOW, least=more)
+    assert hindrance(reserve, holder(BEGINNING_MS), NOW, least=more) is None
+
+
 def test_where_no_daemon_runs(tmp_path: Path) -> None:
     """Nobody needs the reserve: neither nobody, nor a command that holds the home."""
     reserve = str(tmp_path / "reserve")

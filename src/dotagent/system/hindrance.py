@@ -15,18 +15,26 @@ if TYPE_CHECKING:
 DAEMON = "daemon"
 BEGINNING_MS = 10_000
 """A daemon that has just begun may be about to make its reserve."""
+LEAST_BYTES = 64 * 1024
+"""Less room than this takes no commit of the database."""
 STILL = (b"T", b"t")
 """States of ``/proc/<pid>/stat`` in which a process has been stopped (proc(5))."""
 
 
-def hindrance(reserve: str, holder: "Holder | None", now: int, proc: str = "/proc") -> str | None:
+def hindrance(
+    reserve: str,
+    holder: "Holder | None",
+    now: int,
+    proc: str = "/proc",
+    least: int = LEAST_BYTES,
+) -> str | None:
     """``STOPPED``, ``FULL``, or None where nothing is known to keep the holder. Where the system
     has no ``/proc`` nobody sees that a process is stopped."""
     if holder is None:
         return None
     if holder.pid is not None and _is_stopped(holder.pid, proc):
         return STOPPED
-    if holder.role in (DAEMON, None) and _is_full(reserve, holder, now):
+    if holder.role in (DAEMON, None) and _is_full(reserve, holder, now, least):
         return FULL
     return None
 
@@ -41,9 +49,12 @@ def _is_stopped(pid: int, proc: str) -> bool:
     return stat[stat.rfind(b")") + 2 :][:1] in STILL
 
 
-def _is_full(reserve: str, daemon: "Holder", now: int) -> bool:
-    """On a full disk a daemon gives its reserve up, and starts nothing until it has it again
-    (product §8)."""
-    if daemon.started_at is None:
+def _is_full(reserve: str, daemon: "Holder", now: int, least: int) -> bool:
+    """On a full disk a daemon gives its reserve up where something is in flight, and starts nothing
+    until it has it again (product §8)."""
+    if daemon.started_at is None or now - daemon.started_at <= BEGINNING_MS:
         return False
-    return now - daemon.started_at > BEGINNING_MS and not os.path.lexists(reserve)
+    if not os.path.lexists(reserve):
+        return True
+    disk = os.statvfs(reserve)
+    return disk.f_bavail * disk.f_frsize < least
