@@ -179,6 +179,21 @@ def test_retry_of_a_parked_channel(home: Path, holder: str) -> None:
     assert [(None,)] == rows(home, "SELECT parked_at FROM destinations WHERE driver = 'ntfy'")
 
 
+def test_what_has_ended_says_why_it_ended(home: Path) -> None:
+    """Not what its channel has met: that is what the others wait for."""
+    with serving(StrictServer()) as server:
+        server.script(GONE)
+        write_agent(home, "a", DAILY + ntfy(server.url))
+        run(home, "run-now", "a")
+        (waiting,) = listed(home, "--waiting")
+        before = run(home, "deliveries", "list").stdout
+        run(home, "deliveries", "cancel", str(waiting["id"]), "--reason", "old news")
+        after = run(home, "deliveries", "list").stdout
+
+    assert "old news" not in before
+    assert "old news" in after
+
+
 def test_retry_needs_to_know_what(home: Path) -> None:
     """Exit 2 without a number and without a choice."""
     assert 2 == run(home, "deliveries", "retry").returncode

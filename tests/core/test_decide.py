@@ -117,6 +117,13 @@ def test_judge_what_the_script_says(code: int, outcome: str, verdict: Verdict) -
     assert verdict is judge(Exited(code=code), CODES, outcome=outcome).verdict
 
 
+def test_judge_says_who_said_not_now() -> None:
+    """An exit of 0 means no such thing: the script said it."""
+    said = [judge(Exited(code=code), CODES, outcome="skip").words for code in (0, 75)]
+
+    assert ["exit 0, but the script said “not now”", "exit 75, which means “not now”"] == said
+
+
 @pytest.mark.parametrize("outcome", ["ok", "warn", "skip"])
 @pytest.mark.parametrize(
     "exit",

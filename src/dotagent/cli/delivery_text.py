@@ -11,7 +11,7 @@ from dotagent.core.duration import human
 from dotagent.core.fit import clean
 from dotagent.core.model import DeliveryState, Message
 from dotagent.core.moment import clock, stamp
-from dotagent.store.outbox_view import Delivery, Send
+from dotagent.store.outbox_view import WAITING, Delivery, Send
 
 STYLES = {
     DeliveryState.SENT: "good",
@@ -51,7 +51,9 @@ def _details(delivery: Delivery) -> str:
     if delivery.state is DeliveryState.SENT:
         folded = f" ({delivery.folded})" if delivery.folded else ""
         return f" after {human(delivery.took_ms or 0)}{tries}{folded}"
-    why = delivery.parked_why or delivery.reason or delivery.tried_why
+    # What waits for a parked channel waits for that; what has ended says why it ended.
+    waits = delivery.parked_why if delivery.state in WAITING else ""
+    why = waits or delivery.reason or delivery.parked_why or delivery.tried_why
     return f"{tries} ({plain(why)})" if why else tries
 
 

@@ -105,7 +105,8 @@ def _judge_exited(
 ) -> Judgement:
     text = exits.words(exit)
     if code in codes.skip or (outcome == "skip" and code in codes.success):
-        return Judgement(verdict=Verdict.SKIPPED, exit=exit, words=f"{text}, which means “not now”")
+        who = "which means" if code in codes.skip else "but the script said"
+        return Judgement(verdict=Verdict.SKIPPED, exit=exit, words=f"{text}, {who} “not now”")
     if outcome == "fail" and code in codes.success | codes.warn:
         said = f"{text}, but the script reported failure"
         return Judgement(verdict=Verdict.FAILED, exit=exit, words=said, retry_at=retry_at)
