@@ -308,6 +308,37 @@ def test_a_database_that_is_taken_away_ends_it(home: Path, is_replaced: bool) ->
     assert f"{paths.database} was removed or replaced while it was in use" in err
 
 
+def test_a_lock_that_is_taken_away_ends_it(home: Path) -> None:
+    """Another may hold a new one: there is one actor of a home (rules R1)."""
+    paths = Paths(str(home))
+    write_agent(home, "a", AT_ONCE)
+    with start(home, "daemon") as running:
+        assert running.stdout is not None
+        running.stdout.readline()
+        until(lambda: rows(home, "SELECT 1 FROM attempts WHERE ended_at"), what="the first run")
+        os.unlink(paths.lock)
+        bell.ring(paths.bell)
+        _, err = running.communicate()
+
+    assert 3 == running.returncode
+    assert f"{paths.lock} was removed or replaced while it was in use" in err
+
+
+def test_agents_that_are_gone_at_the_start(home: Path) -> None:
+    """A folder that is not mounted yet when the daemon starts: its agents are held, and that is
+    told; none is forgotten."""
+    write_agent(home, "a", AT_ONCE)
+    with daemon(home):
+        until(lambda: rows(home, "SELECT 1 FROM attempts WHERE ended_at"), what="the first run")
+    (home / "agents").rename(home / "elsewhere")
+    with daemon(home):
+        until(lambda: rows(home, "SELECT 1 FROM events WHERE kind = 'root_vanished'"), what="word")
+        held = rows(home, "SELECT held_at IS NOT NULL, gone_at FROM schedules")
+    (home / "elsewhere").rename(home / "agents")
+
+    assert [(1, None)] == held
+
+
 def test_fault_ends_it_with_a_message_and_no_secret(home: Path) -> None:
     """A fault of dotagent itself: exit 1, one message for the person, the traceback in the log, and
     in neither of them a value of the secrets file."""

@@ -35,7 +35,8 @@ class Chores:
         self._meter = Meter()
         self._examiner = Examiner()
         self._distress = distress or Distress()
-        self._database: tuple[int, int] | None = None
+        self._files: dict[str, tuple[int, int] | None] = {}
+        """Which files are open, by their paths, as they were at the first look."""
         self.reading: Progress | None = None
         """The look under way that takes longer than a turn waits."""
 
@@ -50,7 +51,10 @@ class Chores:
         the one any more that is open."""
         if not engine.mode.plan or engine.mode.until is not None:
             return
-        self._see_the_database(engine.parts.paths.database)
+        paths = engine.parts.paths
+        lost = "What it wrote since is lost; started again, it goes on with what lies there now."
+        self._see("database", paths.database, lost)
+        self._see("lock", paths.lock, "Another could act beside it: see that none does, start one.")
         self._pinger.look(engine)
         self._meter.look(engine)
         self._distress.look(engine)
@@ -58,20 +62,16 @@ class Chores:
             self._upkeep.look(engine, engine.config)
             self._examiner.look(engine, looks)
 
-    def _see_the_database(self, path: str) -> None:
-        """Whoever removes or replaces it takes nothing from us: we would write on into a file that
-        nobody finds any more, and whoever looks would see that nothing happens."""
+    def _see(self, what: str, path: str, then: str) -> None:
+        """Whoever removes or replaces a file that is open takes nothing from us: we would write on
+        into a database that nobody finds any more, or act beside another who holds a new lock."""
         try:
             found = files.identity(path)
         except OSError:
             return  # a disk that does not answer now is the store's trouble
-        self._database = self._database or found
-        if found != self._database:
-            raise StoreError(
-                f"the database {path} was removed or replaced while it was in use",
-                "The daemon ends: what it wrote since is lost. Started again, it goes on with what"
-                " lies there now.",
-            )
+        if found != self._files.setdefault(path, found):
+            message = f"the {what} {path} was removed or replaced while it was in use"
+            raise StoreError(message, f"The daemon ends. {then}")
 
     def reads(self, engine: Engine, progress: Progress | None) -> None:
         """A look at the files takes long (``progress``), or none does any more: whoever watches a
