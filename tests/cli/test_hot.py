@@ -24,6 +24,8 @@ from dotagent.cli.hot import answer
 from dotagent.store import migrations
 from dotagent.system import lock
 from dotagent.system.paths import Paths
+from tests.cli.scene import rows
+from tests.support.daemon import write_agent
 from tests.support.home import Past, daily, route
 
 HOT = (["--version"], ["-V"], ["status"], ["status", "--json"])
@@ -88,6 +90,23 @@ def any_home(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
     held = lock.take(Paths(str(folder)).lock, "daemon", os.getpid(), 1_616_918_400_000)
     yield folder
     held.release()
+
+
+def test_closed_streams(tmp_path: Path) -> None:
+    """Who wants to hear nothing gets the work done, and the same exit status."""
+    home = tmp_path / "home"
+    write_agent(home, "a", '[[schedules]]\nid = "s"\ndaily = "08:30"\n')
+    command = f"{sys.executable} -m dotagent"
+    env = {"PATH": os.defpath, "DOTAGENT_HOME": str(home), "LANG": "C.UTF-8"}
+    ended = [
+        subprocess.run(["sh", "-c", f"{command} {words} {closed}"], env=env, capture_output=True)
+        for words in ("run-now a", "status", "why nosuch")
+        for closed in (">&-", "2>&-", "<&- >&- 2>&-")
+    ]
+
+    assert [0, 0, 0, 0, 0, 0, 4, 4, 4] == [each.returncode for each in ended]
+    assert not any(b"Traceback" in each.stderr for each in ended)
+    assert [("succeeded",)] * 3 == rows(home, "SELECT verdict FROM attempts")
 
 
 # ----------------------------------------------------------------------------------------- loading
