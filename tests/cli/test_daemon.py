@@ -287,41 +287,29 @@ def heard(manager: socket.socket, word: bytes) -> None:
         continue
 
 
-@pytest.mark.parametrize("is_replaced", [False, True])
-def test_a_database_that_is_taken_away_ends_it(home: Path, is_replaced: bool) -> None:
-    """It does not go on where nobody sees what it records, but says so and ends, exit 3."""
+@pytest.mark.parametrize(
+    ("file", "is_replaced"), [("database", False), ("database", True), ("lock", False)]
+)
+def test_a_file_that_is_taken_away_ends_it(home: Path, file: str, is_replaced: bool) -> None:
+    """It does not go on where nobody sees what it records, nor where another may hold a new lock
+    (rules R1), but says so and ends, exit 3."""
     paths = Paths(str(home))
+    path = getattr(paths, file)
     write_agent(home, "a", AT_ONCE)
     with start(home, "daemon") as running:
         assert running.stdout is not None
         running.stdout.readline()
         until(lambda: rows(home, "SELECT 1 FROM attempts WHERE ended_at"), what="the first run")
         if is_replaced:
-            shutil.copy(paths.database, home / "backup")
-            os.replace(home / "backup", paths.database)
+            shutil.copy(path, home / "backup")
+            os.replace(home / "backup", path)
         else:
-            os.unlink(paths.database)
+            os.unlink(path)
         bell.ring(paths.bell)
         _, err = running.communicate()
 
     assert 3 == running.returncode
-    assert f"{paths.database} was removed or replaced while it was in use" in err
-
-
-def test_a_lock_that_is_taken_away_ends_it(home: Path) -> None:
-    """Another may hold a new one: there is one actor of a home (rules R1)."""
-    paths = Paths(str(home))
-    write_agent(home, "a", AT_ONCE)
-    with start(home, "daemon") as running:
-        assert running.stdout is not None
-        running.stdout.readline()
-        until(lambda: rows(home, "SELECT 1 FROM attempts WHERE ended_at"), what="the first run")
-        os.unlink(paths.lock)
-        bell.ring(paths.bell)
-        _, err = running.communicate()
-
-    assert 3 == running.returncode
-    assert f"{paths.lock} was removed or replaced while it was in use" in err
+    assert f"{path} was removed or replaced while it was in use" in err
 
 
 def test_agents_that_are_gone_at_the_start(home: Path) -> None:
